@@ -1,0 +1,133 @@
+import type { UpMessage } from "../message/message.ts";
+import type { Alarm } from "./alarms.ts";
+import type { Core } from "./core.ts";
+import type { Lane, Waiting } from "./lane.ts";
+
+/** What a publish is for; it decides what its acknowledgement means. */
+export type Purpose = "attach" | "detach" | "reply" | "data" | "state" | "question";
+
+/** One unacknowledged publish. */
+export interface Flight {
+  readonly token: number;
+  readonly purpose: Purpose;
+  readonly lane: Lane;
+  /** What goes back to its queue if the publish is lost; `riders` were behind it and are in the same publish. */
+  readonly waiting: Waiting | undefined;
+  readonly riders: readonly Waiting[];
+  /** For a state: the revision it carries. For a question: its id. */
+  readonly revision: number;
+  readonly sentMs: number;
+}
+
+/** What a publish carries, where it does. */
+export type Load = Partial<Pick<Flight, "waiting" | "riders" | "revision">>;
+
+/** Silence after which the connection is taken for dead (ThingsBoard specification, section 16: 30 s). */
+export const ackTimeoutMs = 30_000;
+
+/** The unacknowledged publishes of one connection. Owns the bound on their number. */
+export class Flights {
+  readonly #core: Core;
+  #bound: number;
+  #attachBound: number;
+  readonly #byToken = new Map<number, Flight>();
+  /** Of the newest publish. */
+  lastToken = 0;
+  #attaching = 0;
+  #alarm: Alarm | undefined;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#bound = Math.max(1, core.options.inFlight);
+    this.#attachBound = attachBoundOf(this.#bound);
+  }
+
+  /** The cloud takes no more than this; our own bound still holds. */
+  limit(inFlight: number): void {
+    this.#bound = Math.max(1, Math.min(this.#core.options.inFlight, inFlight));
+    this.#attachBound = attachBoundOf(this.#bound);
+  }
+
+  get size(): number {
+    return this.#byToken.size;
+  }
+
+  get hasRoom(): boolean {
+    return this.#byToken.size < this.#bound;
+  }
+
+  get hasRoomToAttach(): boolean {
+    return this.#attaching < this.#attachBound;
+  }
+
+  /** Publishes. The caller has made sure of room and pace. */
+  send(purpose: Purpose, lane: Lane, message: UpMessage, load: Load = {}): number {
+    const { waiting, riders = [], revision = 0 } = load;
+    const core = this.#core;
+    const token = core.token();
+    this.lastToken = token;
+    this.#byToken.set(token, { token, purpose, lane, waiting, riders, revision, sentMs: core.nowMs });
+    lane.flying += 1;
+    lane.sentMs = core.nowMs;
+    if (purpose === "attach") this.#attaching += 1;
+    const named = withId(message, lane);
+    core.emit({ kind: "publish", token, message: named, ...(purpose === "question" ? { isQuestion: true } : {}) });
+    if (this.#alarm === undefined) this.#watch(core.nowMs + ackTimeoutMs);
+    return token;
+  }
+
+  find(token: number): Flight | undefined {
+    return this.#byToken.get(token);
+  }
+
+  /** Takes a publish out: it is acknowledged, lost or given up. */
+  land(token: number): Flight | undefined {
+    const flight = this.#byToken.get(token);
+    if (flight === undefined) return undefined;
+    this.#byToken.delete(token);
+    flight.lane.flying -= 1;
+    if (flight.purpose === "attach") this.#attaching -= 1;
+    return flight;
+  }
+
+  /** A lane's publishes, oldest first. */
+  of(lane: Lane): readonly Flight[] {
+    return lane.flying === 0 ? [] : [...this.#byToken.values()].filter((flight) => flight.lane === lane);
+  }
+
+  all(): readonly Flight[] {
+    return [...this.#byToken.values()];
+  }
+
+  #watch(atMs: number): void {
+    this.#alarm = this.#core.alarms.set(atMs, () => this.#check());
+  }
+
+  #check(): void {
+    this.#alarm = undefined;
+    for (const { purpose, sentMs } of this.#byToken.values()) {
+      if (purpose === "attach") continue; // has a deadline of its own
+      const dueMs = sentMs + ackTimeoutMs;
+      if (dueMs > this.#core.nowMs) {
+        this.#watch(dueMs);
+        return;
+      }
+      this.#core.report("warn", "upstream-silent", { unacknowledged: this.#byToken.size });
+      this.#core.emit({ kind: "reconnect", reason: "unacknowledged" });
+      this.#watch(this.#core.nowMs + ackTimeoutMs);
+      return;
+    }
+  }
+}
+
+/** A refused attach is often never answered; half of the places stay free for the devices that work. */
+function attachBoundOf(bound: number): number {
+  return Math.max(1, bound >> 1);
+}
+
+/** What was made ready before the cloud renamed the device has its old id. */
+function withId(message: UpMessage, { id }: Lane): UpMessage {
+  if (id === undefined || !("device" in message) || message.device === undefined || message.device === id)
+    return message;
+  return { ...message, device: id };
+}

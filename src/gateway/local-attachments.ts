@@ -1,0 +1,175 @@
+import type { DeviceId, UpMessage } from "../message/message.ts";
+import type { Core } from "./core.ts";
+
+/** What a cloud's registry says about one gateway: who it is, and whose devices it may speak for. */
+export interface LocalRegistry {
+  /** Not: a plain device, which speaks for nobody but itself. */
+  readonly isGateway: boolean;
+  /** All names of the gateway itself. */
+  readonly aliases: readonly DeviceId[];
+  /** A device has to be bound to the gateway. */
+  readonly needsBinding: boolean;
+  /** A device has to prove itself. */
+  readonly needsToken: boolean;
+  /** Absent: any device may attach. */
+  readonly devices?: ReadonlyMap<DeviceId, LocalDevice>;
+  /** Whether a device that is not listed is known to belong elsewhere. */
+  readonly isElsewhere: (device: DeviceId) => boolean;
+}
+
+export interface LocalDevice {
+  readonly isBound: boolean;
+  readonly isBlocked: boolean;
+  /** Other names of the device. */
+  readonly aliases: readonly DeviceId[];
+}
+
+/** Whether a device may be attached; `verify`: that depends on its token. */
+export type Judgement =
+  | { readonly kind: "attached" }
+  | { readonly kind: "refused"; readonly reason: string }
+  | { readonly kind: "verify"; readonly device: DeviceId; readonly token: string };
+
+/** A cloud's own number for a device: another name for one that exists. */
+const numericId = /^[0-9]{1,20}$/;
+
+/**
+ * The devices that the local gateway has attached on its present connection, for a local side that wants them attached.
+ * With the connection they are gone, unless they are to be restored. Decides who may attach, by the registry.
+ */
+export class LocalAttachments {
+  readonly #core: Core;
+  readonly #registry: LocalRegistry | undefined;
+  readonly #isLegal: RegExp;
+  readonly #ids = new Map<DeviceId, DeviceId | undefined>();
+  /** Attached devices with the name that the gateway last used for them. */
+  readonly #attached = new Map<DeviceId, DeviceId>();
+  /** Those of the last connection, to be restored. */
+  readonly #previous = new Set<DeviceId>();
+
+  constructor(core: Core) {
+    this.#core = core;
+    const { registry, local } = core.options;
+    this.#registry = registry;
+    this.#isLegal = new RegExp(`^(?:${local.ids.pattern ?? "[^]+"})$`, "u");
+    for (const alias of registry?.aliases ?? []) this.#ids.set(alias, undefined);
+    for (const [device, { aliases }] of registry?.devices ?? []) {
+      for (const alias of aliases) this.#ids.set(alias, device);
+    }
+  }
+
+  /** Whether the local side wants devices attached before they say anything. */
+  get isRequired(): boolean {
+    return this.#registry !== undefined;
+  }
+
+  get isGateway(): boolean {
+    return this.#registry?.isGateway ?? true;
+  }
+
+  /** The device under its own id, whatever it was called; `undefined`: the gateway itself. */
+  idOf(name: DeviceId | undefined): DeviceId | undefined {
+    return name !== undefined && this.#ids.has(name) ? this.#ids.get(name) : name;
+  }
+
+  /** A message with the device's own id. */
+  identify(message: UpMessage): UpMessage {
+    if (this.#ids.size === 0 || !("device" in message) || message.device === undefined) return message;
+    const id = this.idOf(message.device);
+    if (id === message.device) return message;
+    const { device: _, ...rest } = message;
+    return (id === undefined ? rest : { ...rest, device: id }) as UpMessage;
+  }
+
+  /** What the gateway calls the device. */
+  nameOf(device: DeviceId): DeviceId {
+    return this.#attached.get(device) ?? device;
+  }
+
+  /** The gateway has called an attached device by this name. */
+  called(name: DeviceId): void {
+    const device = this.idOf(name);
+    if (device !== undefined && this.#attached.has(device)) this.#attached.set(device, name);
+  }
+
+  isAttached(device: DeviceId | undefined): boolean {
+    return device === undefined || !this.isRequired || this.#attached.has(device);
+  }
+
+  /** Whether it could be a device's id at all. */
+  isPossible(name: DeviceId): boolean {
+    const id = this.idOf(name);
+    if (id === undefined || this.#registry?.devices?.has(id) === true) return true;
+    return this.#isLegal.test(name) || numericId.test(name);
+  }
+
+  /** @param proof What became of the token, once it was looked at. */
+  judge(name: DeviceId, token: string | undefined, proof: { readonly fault?: string } | undefined): Judgement {
+    const registry = this.#registry;
+    const device = this.idOf(name);
+    if (device === undefined) return { kind: "refused", reason: "a gateway cannot be attached" };
+    if (registry === undefined || this.#attached.has(device)) return { kind: "attached" };
+    const reason = objectionTo(device, registry);
+    if (reason !== undefined) return { kind: "refused", reason };
+    if (registry.needsToken) {
+      if (token === undefined) return { kind: "refused", reason: "the device's token is missing" };
+      if (proof === undefined) return { kind: "verify", device, token };
+      if (proof.fault !== undefined) {
+        return { kind: "refused", reason: `the device's token is not accepted: ${proof.fault}` };
+      }
+    }
+    const { attached = Number.POSITIVE_INFINITY } = this.#core.options.local.limits;
+    if (this.#attached.size >= attached) {
+      return { kind: "refused", reason: `${this.#attached.size} devices are attached, which is the limit` };
+    }
+    return { kind: "attached" };
+  }
+
+  attach(name: DeviceId): void {
+    const device = this.idOf(name);
+    if (device === undefined) return;
+    if (!this.#attached.has(device)) this.#remember(device, "");
+    this.#attached.set(device, name);
+  }
+
+  detach(name: DeviceId): void {
+    const device = this.idOf(name);
+    if (device === undefined || !this.#attached.delete(device)) return;
+    this.#remember(device, undefined);
+  }
+
+  connected(): void {
+    this.#attached.clear();
+    const registry = this.#registry;
+    if (registry === undefined || this.#core.options.restoreAttachments !== true) return;
+    for (const device of this.#previous) {
+      if (objectionTo(device, registry) === undefined) this.#attached.set(device, device);
+      else this.#remember(device, undefined);
+    }
+  }
+
+  disconnected(): void {
+    this.#previous.clear();
+    for (const device of this.#attached.keys()) this.#previous.add(device);
+    this.#attached.clear();
+  }
+
+  /** A device was attached when an earlier run ended. */
+  restore(device: DeviceId): void {
+    this.#previous.add(device);
+  }
+
+  #remember(device: DeviceId, value: "" | undefined): void {
+    if (this.#core.options.restoreAttachments === true) this.#core.store(`local/${device}`, value);
+  }
+}
+
+/** Why a device may not attach, whatever it can prove. */
+function objectionTo(device: DeviceId, registry: LocalRegistry): string | undefined {
+  const { devices, needsBinding, isElsewhere } = registry;
+  const known = devices?.get(device);
+  if (devices === undefined) return isElsewhere(device) ? "the device is not bound to the gateway" : undefined;
+  if (known === undefined) return "the device does not exist";
+  if (known.isBlocked) return "the device is blocked";
+  return needsBinding && !known.isBound ? "the device is not bound to the gateway" : undefined;
+}

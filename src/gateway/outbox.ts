@@ -1,0 +1,288 @@
+import type { Fate } from "../message/fate.ts";
+import type { DeviceId, UpMessage } from "../message/message.ts";
+import type { Cargo, Core, Mark } from "./core.ts";
+import type { Dispatch } from "./dispatch.ts";
+import type { Flight, Flights } from "./flights.ts";
+import { factName, type Lane, type Waiting } from "./lane.ts";
+import { pack, useOfWaiting } from "./packing.ts";
+import { sizeOf, toUpstream } from "./translation.ts";
+
+/** A message as it comes out of the spool or from the local gateway. */
+export interface Arriving extends Mark {
+  readonly message: UpMessage;
+  readonly arrivedMs: number;
+  readonly connection: number | undefined;
+  /** It comes from a recall, so nothing older of its device is left behind in the spool. */
+  readonly isRecalled: boolean;
+}
+
+/** What one device may have in memory while attaching it does not succeed; what is more goes back to the spool. */
+const stuckMessages = 256;
+const stuckAfterMs = 2000;
+/** With this many messages in memory in all, such a device is left with few of them. */
+const crowdedLoad = 1024;
+const crowdedMessages = 8;
+/** And what it may have in any case. */
+const waitingBytes = 1024 * 1024;
+const recallLimit = 64;
+const recallBelow = 16;
+/** Recalled messages come within the turn; after this long they will not. */
+const recallPatienceMs = 5000;
+
+export interface OutboxParts {
+  readonly core: Core;
+  readonly flights: Flights;
+  readonly dispatch: Dispatch;
+  /** An answer to a command will never go. */
+  readonly answerLost: (command: number) => void;
+}
+
+/**
+ * The queue of each device: what waits for it, in order, here or in the spool, and what goes back when it is lost.
+ */
+export class Outbox {
+  readonly #core: Core;
+  readonly #flights: Flights;
+  readonly #dispatch: Dispatch;
+  readonly #answerLost: (command: number) => void;
+
+  constructor({ core, flights, dispatch, answerLost }: OutboxParts) {
+    this.#core = core;
+    this.#flights = flights;
+    this.#dispatch = dispatch;
+    this.#answerLost = answerLost;
+  }
+
+  /** Takes a message over, unless its place is in the spool behind older ones: then it says so and that was its fate. */
+  admit(lane: Lane, { seq, index, arrivedMs, connection, message, isRecalled }: Arriving): Cargo | undefined {
+    const { device } = lane;
+    if (device !== undefined) {
+      if (lane.phase === "held") {
+        this.#core.settleAt({ seq, index }, this.heldFate(lane, device));
+        this.stored(lane);
+        return undefined;
+      }
+      if (!isRecalled && (lane.isStored || this.#isCrowded(lane))) {
+        this.#core.settleAt({ seq, index }, { kind: "parked", device });
+        this.stored(lane);
+        return undefined;
+      }
+    }
+    const isQuestion = message.kind === "attributesRequest" || message.kind === "call";
+    return this.#core.take(seq, index, arrivedMs, isQuestion ? connection : undefined);
+  }
+
+  /** The same for a reported document, which has a queue of its own and need not keep its place behind telemetry. */
+  admitDocument(lane: Lane, arriving: Arriving): Cargo | undefined {
+    const isBeside = lane.phase !== "held" && !this.#isCrowded(lane);
+    return this.admit(lane, isBeside ? { ...arriving, isRecalled: true } : arriving);
+  }
+
+  heldFate(lane: Lane, device: DeviceId): Fate {
+    return { kind: "held", device, reason: lane.reason ?? "held" };
+  }
+
+  /** Queues a message, or sends it at once where nothing is in the way. */
+  push(lane: Lane, message: UpMessage, cargo: Cargo): void {
+    const core = this.#core;
+    const bytes = sizeOf(message);
+    const waiting: Waiting = { message, isReady: false, bytes, cargo, command: undefined };
+    if (this.#isClear(lane)) {
+      const use = core.pacing.isMetered ? useOfWaiting(core, lane, waiting) : undefined;
+      if (core.pacing.take(core.nowMs, bytes, use)) {
+        this.#fly(lane, waiting);
+        return;
+      }
+    }
+    lane.data.push(waiting);
+    lane.waitingBytes += bytes;
+    this.#dispatch.wake(lane);
+  }
+
+  /** Queues something that has to keep its place among the messages but is not sent as one: attach, detach, a late state. */
+  pushMarker(lane: Lane, message: UpMessage, cargo: Cargo): void {
+    if (message.kind === "detach") lane.detaches += 1;
+    lane.data.push({ message, isReady: false, bytes: 0, cargo, command: undefined });
+    this.#dispatch.wake(lane);
+  }
+
+  /** Queues an answer to a command, which goes before all else of its device. */
+  pushReply(lane: Lane, message: UpMessage, command: number | undefined, cargo: Cargo | undefined): void {
+    lane.replies.push({ message, isReady: true, bytes: sizeOf(message), cargo, command });
+    this.#dispatch.wake(lane);
+  }
+
+  /** Takes the first waiting message out. */
+  shift(lane: Lane): Waiting | undefined {
+    const waiting = lane.data.shift();
+    if (waiting === undefined) return undefined;
+    lane.waitingBytes -= waiting.bytes;
+    if (waiting.message.kind === "detach") lane.detaches -= 1;
+    return waiting;
+  }
+
+  /** Sends the first waiting message. */
+  sendData(lane: Lane): void {
+    const waiting = this.shift(lane);
+    if (waiting !== undefined) this.#fly(lane, waiting);
+    this.recall(lane);
+  }
+
+  sendReply(lane: Lane): void {
+    const waiting = lane.replies.shift();
+    if (waiting !== undefined) this.#flights.send("reply", lane, waiting.message, { waiting });
+  }
+
+  /** Puts lost publishes back where they came from, in their order. */
+  putBack(flights: readonly Flight[]): void {
+    for (const { lane, waiting, riders, purpose } of flights.toReversed()) {
+      if (waiting === undefined) continue;
+      if (purpose === "reply") {
+        if (waiting.cargo?.isSettled !== true) lane.replies.unshift(waiting);
+      } else this.#putFirst(lane, [waiting, ...riders]);
+    }
+  }
+
+  /** Takes apart a publish that was refused as a whole: which of its messages is to blame shows when each goes by itself. */
+  takeApart({ lane, waiting, riders }: Flight): void {
+    if (waiting === undefined) return;
+    this.#putFirst(
+      lane,
+      [waiting, ...riders].map((one) => ({ ...one, isAlone: true })),
+    );
+  }
+
+  /** Everything that waits goes back to the spool with this fate. */
+  giveUp(lane: Lane, fate: Fate): void {
+    for (const { cargo, command } of [...lane.replies.drain(), ...lane.data.drain()]) {
+      if (cargo !== undefined) this.#core.settle(cargo, fate);
+      else if (command !== undefined) this.#answerLost(command);
+    }
+    lane.waitingBytes = 0;
+    lane.detaches = 0;
+  }
+
+  /** Asks for what is held and parked, when there is room for it. */
+  recall(lane: Lane): void {
+    const core = this.#core;
+    if (!lane.isStored || lane.recalling > 0 || lane.phase !== "attached" || lane.device === undefined) return;
+    if (core.isDraining || !core.isCaughtUp || !core.isUpstreamOpen || lane.data.length >= recallBelow) return;
+    // What was held again comes first once more: without more room there would be no getting past it.
+    lane.recalling = recallLimit + lane.heldAgain;
+    lane.heldAgain = 0;
+    lane.storedSinceRecall = false;
+    lane.recallAlarm = core.alarms.set(core.nowMs + recallPatienceMs, () => {
+      lane.recalling = 0;
+      this.recall(lane);
+    });
+    core.emit({ kind: "recall", device: lane.device, limit: lane.recalling });
+  }
+
+  /** One recalled message has been dealt with. */
+  recalled(lane: Lane): void {
+    if (lane.recalling === 0) return;
+    lane.recalling -= 1;
+    if (lane.recalling > 0) return;
+    this.#core.alarms.cancel(lane.recallAlarm);
+    this.recall(lane);
+  }
+
+  recallEnded(lane: Lane): void {
+    this.#core.alarms.cancel(lane.recallAlarm);
+    lane.recalling = 0;
+    if (lane.phase === "held") return;
+    // What came while the spool was being read is behind what was read.
+    if (lane.storedSinceRecall) {
+      this.recall(lane);
+      return;
+    }
+    lane.isStored = false;
+    lane.heldAgain = 0;
+    if (!lane.hasHeld) this.#core.store(`waiting/${factName(lane)}`, undefined);
+    this.#dispatch.wake(lane);
+  }
+
+  /** Something of the device is in the spool: what comes now queues up behind it, after a restart too. */
+  stored(lane: Lane): void {
+    lane.storedSinceRecall = true;
+    if (lane.isStored || lane.device === undefined) return;
+    lane.isStored = true;
+    this.#core.store(`waiting/${factName(lane)}`, lane.reason ?? "");
+  }
+
+  /**
+   * Whether a device has all the room that it may take from others. One that is just being attached may take what there
+   * is: it will send soon.
+   */
+  #isCrowded(lane: Lane): boolean {
+    const { isUpstreamOpen, load, nowMs } = this.#core;
+    if (lane.phase === "attached" || !isUpstreamOpen) return false;
+    if (lane.waitingBytes >= waitingBytes) return true;
+    if (lane.stuckSinceMs === undefined || nowMs - lane.stuckSinceMs < stuckAfterMs) return false;
+    const waiting = lane.data.length + (lane.state?.pending.length ?? 0);
+    return waiting >= (load >= crowdedLoad ? crowdedMessages : stuckMessages);
+  }
+
+  #isClear(lane: Lane): boolean {
+    return (
+      lane.phase === "attached" &&
+      lane.data.length === 0 &&
+      lane.rank === 0 &&
+      this.#core.isUpstreamOpen &&
+      !this.#core.isHeldBack &&
+      !this.#core.isNarrowing &&
+      this.#flights.hasRoom &&
+      this.#dispatch.isIdle
+    );
+  }
+
+  #fly(lane: Lane, waiting: Waiting): void {
+    const core = this.#core;
+    const { cargo, message, isReady } = waiting;
+    if (cargo === undefined || cargo.isSettled) return;
+    if (isReady) {
+      this.#publish(lane, message, waiting);
+      return;
+    }
+    if (cargo.connection !== undefined && cargo.connection !== core.connection) {
+      core.settle(cargo, { kind: "dropped", reason: "gone" });
+      return;
+    }
+    const made = toUpstream(core, message, lane.id, cargo.arrivedMs);
+    if ("kind" in made) {
+      this.#publish(lane, made, waiting);
+      return;
+    }
+    const [first, ...rest] = made.parts.map(
+      (part): Waiting => ({ message: part, isReady: true, bytes: sizeOf(part), cargo, command: undefined }),
+    );
+    if (first === undefined) {
+      core.settle(cargo, made.fate ?? { kind: "delivered" });
+      return;
+    }
+    cargo.left = made.parts.length;
+    cargo.fate = made.fate;
+    lane.data.unshift(...rest);
+    for (const { bytes } of rest) lane.waitingBytes += bytes;
+    this.#publish(lane, first.message, first);
+    this.#dispatch.wake(lane);
+  }
+
+  #publish(lane: Lane, message: UpMessage, waiting: Waiting): void {
+    if (message.kind !== "telemetry" || lane.data.length === 0 || waiting.isAlone === true || this.#core.isNarrowing) {
+      this.#flights.send("data", lane, message, { waiting });
+      return;
+    }
+    const packed = pack(this.#core, lane, message, () => this.shift(lane));
+    this.#flights.send("data", lane, packed.message, { waiting, riders: packed.riders });
+  }
+
+  #putFirst(lane: Lane, all: readonly Waiting[]): void {
+    for (const waiting of all.toReversed()) {
+      if (waiting.cargo?.isSettled === true) continue;
+      lane.data.unshift(waiting);
+      lane.waitingBytes += waiting.bytes;
+      if (waiting.message.kind === "detach") lane.detaches += 1;
+    }
+  }
+}

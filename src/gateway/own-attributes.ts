@@ -1,0 +1,77 @@
+import {
+  arrayText,
+  type JsonText,
+  kindOf,
+  membersOf,
+  objectText,
+  parseJson,
+  scalarText,
+  stringOf,
+} from "../message/json.ts";
+import type { Core } from "./core.ts";
+
+/** Attributes in which a ThingsBoard gateway publishes its own configuration, its access token included. */
+const ownConfiguration = new Set([
+  "general_configuration",
+  "storage_configuration",
+  "grpc_configuration",
+  "logs_configuration",
+  "active_connectors",
+]);
+
+export interface OwnAttributes {
+  restore(value: string): void;
+  /** What of the gateway's own attributes may go up; absent if nothing may. */
+  withhold(values: JsonText): JsonText | undefined;
+}
+
+/**
+ * Keeps back what a gateway reports of its own configuration: fixed keys, and each connector's, known by its name in the
+ * last list of connectors or by its looks.
+ */
+export function createOwnAttributes(core: Core): OwnAttributes {
+  const isOpen = !core.adapt.guardsGateway || core.options.rules.attributes.gateway === "forward";
+  let connectors: ReadonlySet<string> = new Set();
+
+  return {
+    restore(value) {
+      connectors = new Set(stringsIn(value as JsonText));
+    },
+
+    withhold(values) {
+      if (isOpen) return values;
+      const members = membersOf(values);
+      const listed = members.get("active_connectors");
+      if (listed !== undefined) remember(stringsIn(listed));
+      const passed = [...members].filter(([key, value]) => !isOwn(key, value));
+      if (passed.length === members.size) return values;
+      return passed.length === 0 ? undefined : objectText(passed);
+    },
+  };
+
+  function isOwn(key: string, value: JsonText): boolean {
+    if (ownConfiguration.has(key) || connectors.has(key)) return true;
+    if (kindOf(value) !== "object") return false;
+    const members = membersOf(value);
+    return members.has("configuration") || members.has("configurationJson");
+  }
+
+  function remember(names: readonly string[]): void {
+    const isSame = names.length === connectors.size && names.every((name) => connectors.has(name));
+    if (isSame) return;
+    connectors = new Set(names);
+    core.store("connectors", arrayText([...connectors].map(scalarText)));
+  }
+}
+
+/** The texts in a list, also where the list stands inside an object or, as JSON, inside a string. */
+function stringsIn(text: JsonText): readonly string[] {
+  const root = parseJson(text, 3);
+  if (root.kind === "string") {
+    const inner = stringOf(root);
+    return inner.startsWith("[") ? stringsIn(inner as JsonText) : [];
+  }
+  if (root.kind !== "array" && root.kind !== "object") return [];
+  const lists = root.kind === "array" ? [root] : (root.items ?? []).filter(({ kind }) => kind === "array");
+  return lists.flatMap((list) => (list.items ?? []).filter(({ kind }) => kind === "string").map(stringOf));
+}

@@ -1,0 +1,237 @@
+import type { Fate } from "../message/fate.ts";
+import { type JsonText, membersOf, objectText } from "../message/json.ts";
+import type { State } from "../message/message.ts";
+import type { Alarm } from "./alarms.ts";
+import { type Cargo, type Core, isAfter, type Mark } from "./core.ts";
+import { bodyOfValues } from "./document-shape.ts";
+import { factName, type Lane } from "./lane.ts";
+
+/** What a device reports about itself, and what of it the upstream has. */
+export interface ReportedDocument {
+  /** Merged from all changes, exact texts in their order. */
+  members: Map<string, JsonText>;
+  /** The newest change in `members`. */
+  merged: Mark | undefined;
+  /** The newest change in what the upstream last acknowledged. */
+  published: Mark | undefined;
+  /** Reports that the upstream does not have yet, oldest first. */
+  readonly pending: Pending[];
+  revision: number;
+  /** The revision that is under way; 0: none. And the newest change in it. */
+  flying: number;
+  flyingMark: Mark | undefined;
+  flyingMembers: Map<string, JsonText>;
+  /** What the upstream acknowledged last; absent where an earlier run left more than that. */
+  good: Map<string, JsonText> | undefined;
+  /** No earlier than this may the next one go. */
+  clearAtMs: number;
+  alarm: Alarm | undefined;
+}
+
+interface Pending {
+  readonly cargo: Cargo;
+  readonly revision: number;
+  /** The report by itself, where reports are not merged. */
+  readonly body: Uint8Array | undefined;
+}
+
+export interface ReportedState {
+  /** Reports are merged into one document, so that a later one may go without the ones before it. */
+  readonly isMerged: boolean;
+  restore(lane: Lane, fact: "reported" | "published", value: string): void;
+  /** Merges a report into the document, once: done on arrival, whether or not it is to be queued now. */
+  merge(lane: Lane, message: State, mark: Mark): "merged" | "known" | "oversize";
+  /** Queues a merged report for the upstream. */
+  add(lane: Lane, message: State, cargo: Cargo, merge: "merged" | "known" | "oversize"): void;
+  isDue(lane: Lane): boolean;
+  /** The body to publish now and the revision it stands for. */
+  next(lane: Lane): { readonly body: Uint8Array; readonly revision: number };
+  acknowledged(lane: Lane, revision: number): void;
+  /** The publish was lost or taken back. */
+  returned(lane: Lane): void;
+  /** The document of this revision will never do: the last good one stays, with what was reported since. */
+  condemn(lane: Lane, revision: number, fate: Fate): void;
+  /** Gives everything that waits this fate instead. */
+  giveUp(lane: Lane, fate: Fate): void;
+}
+
+const delivered: Fate = { kind: "delivered" };
+
+/**
+ * Reported state for a cloud that takes whole documents, and not often: changes are merged on arrival, the newest document
+ * goes at most once per interval counted from the last acknowledgement, and what it replaced is delivered with it.
+ *
+ * Merging is safe to repeat: a change read again is not merged again, and an older one never overwrites a newer one.
+ */
+export function createReportedState(core: Core, wake: (lane: Lane) => void): ReportedState {
+  const { rules, upstream } = core.options;
+  const intervalMs = Math.max(rules.state.interval, upstream.limits.stateIntervalMs ?? 0);
+  const maxBytes = upstream.limits.stateBytes ?? Number.POSITIVE_INFINITY;
+  const isMerging = core.adapt.state === "merge";
+  const isAsIs = isMerging && rules.state.mode === "as-is";
+
+  return {
+    isMerged: isMerging && !isAsIs,
+
+    restore(lane, fact, value) {
+      const [seq, index, ...text] = value.split(" ");
+      const mark = { seq: Number(seq), index: Number(index) };
+      const state = of(lane);
+      if (fact === "published") state.published = mark;
+      else {
+        state.merged = mark;
+        state.members = membersOf(text.join(" ") as JsonText);
+      }
+      state.good =
+        state.published === undefined || isAfter(state.merged ?? mark, state.published) ? undefined : state.members;
+      // The last one may have been published just before the restart. What time it is, the first event will say.
+      core.alarms.cancel(state.alarm);
+      state.alarm = core.alarms.set(0, () => rest(lane, state));
+    },
+
+    merge(lane, message, mark) {
+      if (!isMerging) return "merged";
+      const state = of(lane);
+      const isNewer = isAfter(mark, state.merged);
+      const members = mergeChange(state.members, message.values, isNewer);
+      if (members === state.members) {
+        if (isNewer) state.merged = mark;
+        return isNewer ? "merged" : "known";
+      }
+      const document = objectText(members);
+      if (Buffer.byteLength(document) > maxBytes) return "oversize";
+      state.members = members;
+      if (isNewer) state.merged = mark;
+      const { seq, index } = state.merged ?? mark;
+      core.store(`reported/${factName(lane)}`, `${seq} ${index} ${document}`);
+      return "merged";
+    },
+
+    add(lane, message, cargo, merge) {
+      const state = of(lane);
+      if (merge === "oversize") return refuse(lane, cargo);
+      if (merge === "known" && !isAsIs && !isAfter(cargo, state.published)) return core.settle(cargo, delivered);
+      const body =
+        isMerging && !isAsIs ? undefined : (message.body ?? bodyOfValues(message.values ?? ("{}" as JsonText)));
+      if (body !== undefined && body.length > maxBytes) return refuse(lane, cargo);
+      state.revision += 1;
+      state.pending.push({ cargo, revision: state.revision, body });
+      wake(lane);
+    },
+
+    isDue(lane) {
+      const { state } = lane;
+      return state !== undefined && state.flying === 0 && state.pending.length > 0 && state.clearAtMs <= core.nowMs;
+    },
+
+    next(lane) {
+      const state = of(lane);
+      const sent = isAsIs ? state.pending[0] : state.pending.at(-1);
+      state.flying = sent?.revision ?? state.revision;
+      state.flyingMark = isAsIs ? sent?.cargo : state.merged;
+      state.flyingMembers = state.members;
+      const body = sent?.body ?? bodyOfValues(objectText(state.members));
+      return { body, revision: state.flying };
+    },
+
+    acknowledged(lane, revision) {
+      const state = of(lane);
+      const covered = state.pending.findIndex((pending) => pending.revision > revision);
+      const published = state.pending.splice(0, covered === -1 ? state.pending.length : covered);
+      const mark = state.flyingMark;
+      state.good = state.flyingMembers;
+      if (isMerging && mark !== undefined && isAfter(mark, state.published)) {
+        state.published = { seq: mark.seq, index: mark.index };
+        core.store(`published/${factName(lane)}`, `${mark.seq} ${mark.index}`);
+      }
+      for (const { cargo } of published) core.settle(cargo, delivered);
+      rest(lane, state);
+    },
+
+    returned(lane) {
+      rest(lane, of(lane));
+    },
+
+    condemn(lane, revision, fate) {
+      const state = of(lane);
+      const isOfIt = (pending: Pending) =>
+        isMerging && !isAsIs ? pending.revision <= revision : pending.revision === revision;
+      const others = state.pending.filter((pending) => !isOfIt(pending));
+      for (const pending of state.pending.splice(0, state.pending.length, ...others)) {
+        if (isOfIt(pending)) core.settle(pending.cargo, fate);
+      }
+      if (isMerging && !isAsIs) revert(lane, state);
+      rest(lane, state);
+    },
+
+    giveUp(lane, fate) {
+      for (const { cargo } of lane.state?.pending.splice(0) ?? []) core.settle(cargo, fate);
+    },
+  };
+
+  function of(lane: Lane): ReportedDocument {
+    lane.state ??= {
+      members: new Map(),
+      merged: undefined,
+      published: undefined,
+      pending: [],
+      revision: 0,
+      flying: 0,
+      flyingMark: undefined,
+      flyingMembers: new Map(),
+      good: new Map(),
+      clearAtMs: 0,
+      alarm: undefined,
+    };
+    return lane.state;
+  }
+
+  /** Takes what was condemned out of the document again. */
+  function revert(lane: Lane, state: ReportedDocument): void {
+    const { good, flyingMembers, members } = state;
+    if (good === undefined) return;
+    state.members = new Map(good);
+    for (const [key, value] of members) if (flyingMembers.get(key) !== value) state.members.set(key, value);
+    if (state.merged === undefined) return;
+    const { seq, index } = state.merged;
+    core.store(`reported/${factName(lane)}`, `${seq} ${index} ${objectText(state.members)}`);
+  }
+
+  /** The cloud counts the interval from its acknowledgement. */
+  function rest(lane: Lane, state: ReportedDocument): void {
+    state.flying = 0;
+    state.clearAtMs = core.nowMs + intervalMs;
+    core.alarms.cancel(state.alarm);
+    state.alarm = core.alarms.set(state.clearAtMs, () => wake(lane));
+  }
+
+  function refuse(lane: Lane, cargo: Cargo): void {
+    const reason = "oversize";
+    core.report("warn", "state-oversize", { device: lane.device, maxBytes });
+    if (lane.device === undefined) {
+      core.settle(cargo, { kind: "quarantined", reason });
+      return;
+    }
+    if (!lane.hasHeld) core.store(`waiting/${factName(lane)}`, reason);
+    lane.hasHeld = true;
+    lane.heldAgain += 1;
+    core.settle(cargo, { kind: "held", device: lane.device, reason });
+  }
+}
+
+/** The members with a change in them; the same map if it changes nothing. An older change only adds what is not there. */
+function mergeChange(
+  members: Map<string, JsonText>,
+  change: JsonText | undefined,
+  isNewer: boolean,
+): Map<string, JsonText> {
+  if (change === undefined) return members;
+  let merged = members;
+  for (const [key, value] of membersOf(change)) {
+    // ThingsBoard drops null: an attribute cannot be deleted that way.
+    if (value === "null" || merged.get(key) === value || (!isNewer && merged.has(key))) continue;
+    if (merged === members) merged = new Map(members);
+    merged.set(key, value);
+  }
+  return merged;
+}
