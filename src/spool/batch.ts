@@ -1,0 +1,49 @@
+import type { DragomanError } from "../errors.ts";
+import type { RecordState } from "./record-state.ts";
+import type { Append, TurnGateway } from "./turn.ts";
+
+/** What was asked for and will be one transaction. */
+export interface Batch {
+  isWanted: boolean;
+  /** Why its records were not written, while the rest was. */
+  refusal: DragomanError | undefined;
+  readonly appends: Append[];
+  readonly removals: Set<number>;
+  readonly changed: RecordState[];
+  readonly touched: Set<TurnGateway>;
+  /** What to take back if it cannot be written. */
+  readonly undos: (() => void)[];
+  /** Resolves when its records are synced. One promise for all of them: there may be thousands. */
+  readonly appended: Outcome;
+  /** Resolves when the rest is synced. */
+  readonly synced: Outcome;
+}
+
+/** A promise that is settled from outside. */
+export interface Outcome {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export function newBatch(): Batch {
+  const lists = {
+    appends: [],
+    removals: new Set<number>(),
+    changed: [],
+    touched: new Set<TurnGateway>(),
+    undos: [],
+  };
+  return { isWanted: false, refusal: undefined, ...lists, appended: newOutcome(), synced: newOutcome() };
+}
+
+function newOutcome(): Outcome {
+  let resolve = () => {};
+  let reject: (error: unknown) => void = () => {};
+  const promise = new Promise<void>((...both) => {
+    [resolve, reject] = both;
+  });
+  // Those who wait are told; with nobody waiting a failure is no unhandled rejection.
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}

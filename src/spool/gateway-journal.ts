@@ -1,0 +1,367 @@
+import type { Fate, Ledger, MessageRef } from "../message/fate.ts";
+import type { DeviceId } from "../message/message.ts";
+import { FateMoves } from "./fate-moves.ts";
+import { endOf, family, gatewayKey, openKey, refOf, seqKey, seqOf, textKey } from "./keys.ts";
+import { OpenRecord } from "./open-record.ts";
+import { decodeHead, decodeRecord, encodeRecord } from "./record-codec.ts";
+import { applyFates, type Code, code, codeAt, codeOf, isFinal, RecordState, resize, setCode } from "./record-state.ts";
+import type { Arrival, GatewaySpool, SpoolEntry, SpoolFilter, SpoolPage, SpoolRecord, WaitingDevice } from "./spool.ts";
+import { add, count, reasonOf } from "./tally.ts";
+import type { Append, Turn, TurnGateway } from "./turn.ts";
+import { walkWaiting } from "./waiting-walk.ts";
+
+/** The part of the journal that belongs to one gateway. */
+export class GatewayJournal implements GatewaySpool, TurnGateway {
+  readonly id: string;
+  readonly number: number;
+  readonly ledger: Ledger;
+  /** Payload bytes of its records. */
+  waitingBytes: number;
+  /** Whether it ever had anything to write. */
+  isStored: boolean;
+  /** Records above the floor with something left in them, in order. */
+  readonly live = new Map<number, RecordState>();
+  /** Records up to the floor that are in use. */
+  readonly #loaded = new Map<number, RecordState>();
+  readonly #moves: FateMoves;
+  readonly #turn: Turn;
+
+  constructor(
+    turn: Turn,
+    stored: { id: string; number: number; ledger: Ledger; waitingBytes: number; isStored: boolean },
+  ) {
+    this.#turn = turn;
+    this.id = stored.id;
+    this.number = stored.number;
+    this.ledger = stored.ledger;
+    this.waitingBytes = stored.waitingBytes;
+    this.isStored = stored.isStored;
+    this.#moves = new FateMoves(turn.writes, stored);
+  }
+
+  get lastSeq(): number {
+    return this.#turn.lastSynced;
+  }
+
+  append(arrival: Arrival): Promise<SpoolRecord> {
+    try {
+      return this.#append(arrival);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async count(received: number, fate: Extract<Fate, { kind: "delivered" | "dropped" }>): Promise<void> {
+    this.#turn.assertOpen();
+    this.ledger.received += received;
+    add(this.ledger, codeOf(fate), received, reasonOf(fate));
+    this.#turn.touch(this);
+    await this.#turn.synced(() => {
+      this.ledger.received -= received;
+      add(this.ledger, codeOf(fate), -received, reasonOf(fate));
+    });
+  }
+
+  settle({ seq, index }: MessageRef, fate: Fate): void {
+    const state = this.#find(seq);
+    if (state === undefined) return;
+    const from = codeAt(state, index);
+    if (from === undefined || isFinal(from) || from === code.quarantined) return;
+    this.#change(state, index, fate);
+  }
+
+  discard({ seq, index }: MessageRef): void {
+    const state = this.#find(seq);
+    const from = state && codeAt(state, index);
+    if (state === undefined || from === undefined || isFinal(from)) return;
+    this.#change(state, index, { kind: "dropped", reason: "discarded" });
+  }
+
+  retry({ seq, index }: MessageRef): void {
+    const state = this.#find(seq);
+    const from = state && codeAt(state, index);
+    if (state === undefined || from === undefined || isFinal(from) || from === code.open) return;
+    this.#change(state, index, undefined);
+  }
+
+  /** Drops what is left of a record, oldest first being the rule; whether there was anything. */
+  drop(seq: number): boolean {
+    const state = this.#find(seq);
+    if (state === undefined) return false;
+    this.dropAll(state);
+    return true;
+  }
+
+  dropAll(state: RecordState): void {
+    this.#moves.moveAll(state, { kind: "dropped", reason: "full" });
+    this.#turn.changed(this, state);
+  }
+
+  recount(seq: number, messages: number): void {
+    const state = this.#find(seq);
+    if (state === undefined || state.count === messages) return;
+    for (let index = messages; index < state.count; index++) {
+      const from = codeAt(state, index) as Code;
+      if (isFinal(from)) continue;
+      this.#moves.unindex(state, index, from);
+      this.ledger.received--;
+      add(this.ledger, from, -1);
+    }
+    const added = Math.max(0, messages - state.count);
+    this.ledger.received += added;
+    this.ledger.pending += added;
+    resize(state, messages);
+    this.#turn.changed(this, state);
+  }
+
+  isOpen(seq: number, index: number): boolean {
+    const state = this.#find(seq);
+    return state !== undefined && codeAt(state, index) === code.open;
+  }
+
+  read(afterSeq: number, limit: number, maxBytes: number): readonly SpoolRecord[] {
+    const records: SpoolRecord[] = [];
+    let bytes = 0;
+    for (const state of this.#openStates(afterSeq)) {
+      if (records.length >= limit || (records.length > 0 && bytes + state.payloadLength > maxBytes)) break;
+      const record = this.#recordOf(state.seq);
+      if (record === undefined) continue;
+      records.push(record);
+      bytes += state.payloadLength;
+    }
+    return records;
+  }
+
+  release(device: DeviceId, limit: number): readonly { readonly record: SpoolRecord; readonly index: number }[] {
+    const released: { record: SpoolRecord; index: number }[] = [];
+    const refs = this.#refs(textKey(family.waiting, this.number, device), limit);
+    for (const { seq, index } of refs) {
+      const state = this.#find(seq);
+      const last = released.at(-1)?.record;
+      const record = last?.seq === seq ? last : this.#recordOf(seq);
+      if (state === undefined || record === undefined) continue;
+      this.#change(state, index, undefined);
+      released.push({ record, index });
+    }
+    return released;
+  }
+
+  waitingDevices(): readonly WaitingDevice[] {
+    return this.#moves.devices.list();
+  }
+
+  put(key: string, value: string | undefined): void {
+    const at = textKey(family.fact, this.number, key);
+    if (value === undefined) this.#turn.writes.remove(at);
+    else this.#turn.writes.put(at, Buffer.from(JSON.stringify([key, value])));
+    this.#turn.touch(this);
+  }
+
+  *entries(): Iterable<readonly [string, string]> {
+    const prefix = gatewayKey(family.fact, this.number);
+    for (const key of [...this.#turn.writes.scanKeys(prefix, endOf(prefix))]) {
+      const value = this.#turn.writes.get(key);
+      if (value !== undefined) yield JSON.parse(value.toString()) as [string, string];
+    }
+  }
+
+  countDown(event: "received" | "delivered" | "dropped", messages: number, reason?: string): void {
+    const { down } = this.ledger;
+    if (event === "dropped") count(down.dropped, reason ?? "offline", messages);
+    else down[event] += messages;
+    down.pending += event === "received" ? messages : -messages;
+    this.#turn.touch(this);
+  }
+
+  list(filter: SpoolFilter, limit: number): readonly SpoolEntry[] {
+    const entries: SpoolEntry[] = [];
+    const held =
+      filter.device === undefined
+        ? gatewayKey(family.waiting, this.number)
+        : textKey(family.waiting, this.number, filter.device);
+    if (filter.fate !== "quarantined") this.#collect(entries, held, filter, limit);
+    if (filter.fate !== "held") this.#collect(entries, gatewayKey(family.quarantined, this.number), filter, limit);
+    return entries;
+  }
+
+  look(filter: Pick<SpoolFilter, "device" | "fate">, limit: number, from?: string): SpoolPage {
+    const { refs, next } = walkWaiting(this.#turn.writes, { gateway: this.number, filter, limit, from });
+    const entries: SpoolEntry[] = [];
+    for (const ref of refs) {
+      const entry = this.#entryAt(ref, entries.at(-1)?.record);
+      if (entry !== undefined && (filter.device === undefined || entry.fate.device === filter.device))
+        entries.push(entry);
+    }
+    return { entries, ...(next !== undefined && { next }) };
+  }
+
+  find(seq: number, index?: number): readonly SpoolEntry[] {
+    const indexes = index === undefined ? Array(this.#find(seq)?.count ?? 0).keys() : [index];
+    const entries: SpoolEntry[] = [];
+    for (const each of indexes) {
+      const entry = this.#entryAt({ seq, index: each }, entries.at(-1)?.record);
+      if (entry !== undefined) entries.push(entry);
+    }
+    return entries;
+  }
+
+  reopen(seq: number, messages: number): void {
+    const state = this.#find(seq);
+    if (state === undefined) return;
+    for (let index = 0; index < state.count; index++) {
+      const from = codeAt(state, index) as Code;
+      if (isFinal(from)) {
+        setCode(state, index, code.open);
+        this.ledger.received++;
+        this.ledger.pending++;
+      } else if (from !== code.open) this.#moves.move(state, index, undefined);
+    }
+    if (state.count === messages) this.#turn.changed(this, state);
+    else this.recount(seq, messages);
+  }
+
+  /** Takes back an append that could not be written. */
+  undo({ state, fates }: Append): void {
+    for (let index = 0; index < state.count; index++) {
+      const from = codeAt(state, index) as Code;
+      const first = fates?.get(index);
+      if (!isFinal(from)) this.#moves.unindex(state, index, from);
+      add(this.ledger, from, -1, first?.kind === "dropped" ? first.reason : "full");
+    }
+    this.ledger.received -= state.count;
+    if (state.hasFates) this.#turn.writes.remove(seqKey(family.fates, state.seq));
+    state.left = 0;
+  }
+
+  /** Forgets a record that is gone. */
+  forget(seq: number): void {
+    if (seq > this.#turn.floor) this.live.delete(seq);
+    else this.#loaded.delete(seq);
+  }
+
+  /** Forgets what can be read again. */
+  evict(): void {
+    for (const [seq, state] of this.#loaded) if (!state.isChanged) this.#loaded.delete(seq);
+  }
+
+  /** Puts the changed counters of devices into the transaction. */
+  writeDevices(): void {
+    this.#moves.devices.write();
+  }
+
+  #append(arrival: Arrival): Promise<SpoolRecord> {
+    const { packet, count: messages, fates } = arrival;
+    const isReply = arrival.priority === "reply";
+    const head = { gateway: this.number, count: messages, isReply, payloadLength: packet.payload.length };
+    const value = encodeRecord(head, arrival);
+    const state = new RecordState(this.#turn.nextSeq(), head, value.length);
+    const isAdmitted = areAllFinal(messages, fates) || this.#turn.admit(state);
+    this.ledger.received += messages;
+    this.ledger.pending += messages;
+    if (fates !== undefined) {
+      for (const [index, fate] of fates) if (codeAt(state, index) === code.open) this.#moves.move(state, index, fate);
+    }
+    if (!isAdmitted) this.#moves.moveAll(state, { kind: "dropped", reason: "full" });
+    const record = new OpenRecord(this, state.seq, arrival);
+    return this.#turn.enqueue(this, { state, value, fates }).then(() => record);
+  }
+
+  /** The state of a record with something left in it. */
+  #find(seq: number): RecordState | undefined {
+    if (seq > this.#turn.floor) return this.live.get(seq);
+    const known = this.#loaded.get(seq);
+    if (known !== undefined) return known;
+    const value = this.#turn.recordOf(seq);
+    return value === undefined ? undefined : this.#load(seq, value);
+  }
+
+  #load(seq: number, value: Buffer): RecordState | undefined {
+    const head = decodeHead(value);
+    if (head.gateway !== this.number) return undefined;
+    const state = new RecordState(seq, head, value.length);
+    const fates = this.#turn.writes.get(seqKey(family.fates, seq));
+    if (fates !== undefined) applyFates(state, fates);
+    state.isIndexed = state.open > 0;
+    this.#loaded.set(seq, state);
+    this.#turn.loaded();
+    return state;
+  }
+
+  #recordOf(seq: number): SpoolRecord | undefined {
+    const value = this.#turn.recordOf(seq);
+    if (value === undefined) return undefined;
+    const stored = decodeRecord(value);
+    const state = seq > this.#turn.floor ? this.live.get(seq) : (this.#loaded.get(seq) ?? this.#load(seq, value));
+    return new OpenRecord(this, seq, { ...stored, count: state?.count ?? stored.count });
+  }
+
+  *#openStates(afterSeq: number): Generator<RecordState> {
+    if (afterSeq < this.#turn.floor) {
+      const end = endOf(gatewayKey(family.open, this.number));
+      for (const key of this.#turn.writes.scanKeys(openKey(this.number, afterSeq + 1), end)) {
+        const state = this.#find(seqOf(key));
+        if (state !== undefined && state.open > 0) yield state;
+      }
+    }
+    for (const state of this.live.values()) if (state.seq > afterSeq && state.open > 0) yield state;
+  }
+
+  #refs(prefix: Buffer, limit: number): MessageRef[] {
+    const refs: MessageRef[] = [];
+    if (limit <= 0) return refs;
+    for (const key of this.#turn.writes.scanKeys(prefix, endOf(prefix))) {
+      refs.push(refOf(key));
+      if (refs.length >= limit) break;
+    }
+    return refs;
+  }
+
+  #collect(entries: SpoolEntry[], prefix: Buffer, filter: SpoolFilter, limit: number): void {
+    for (const key of this.#turn.writes.scanKeys(prefix, endOf(prefix))) {
+      if (entries.length >= limit) return;
+      const ref = refOf(key);
+      const state = this.#find(ref.seq);
+      const fate = state && fateOf(state, ref.index);
+      if (fate === undefined) continue;
+      if (filter.device !== undefined && fate.device !== filter.device) continue;
+      if (filter.reason !== undefined && fate.reason !== filter.reason) continue;
+      const last = entries.at(-1)?.record;
+      const record = last?.seq === ref.seq ? last : this.#recordOf(ref.seq);
+      if (record !== undefined) entries.push({ ref, fate, record });
+    }
+  }
+
+  #entryAt(ref: MessageRef, last: SpoolRecord | undefined): SpoolEntry | undefined {
+    const state = this.#find(ref.seq);
+    const fate = state && fateOf(state, ref.index);
+    const record = last?.seq === ref.seq ? last : fate && this.#recordOf(ref.seq);
+    return fate && record && { ref, fate, record };
+  }
+
+  /** Moves a message of a record on disk; without a fate it is open again. */
+  #change(state: RecordState, index: number, fate: Fate | undefined): void {
+    this.#moves.move(state, index, fate);
+    this.#turn.changed(this, state);
+  }
+}
+
+function areAllFinal(messages: number, fates: ReadonlyMap<number, Fate> | undefined): boolean {
+  if ((fates?.size ?? 0) < messages) return false;
+  for (let index = 0; index < messages; index++) {
+    const kind = fates?.get(index)?.kind;
+    if (kind !== "delivered" && kind !== "dropped") return false;
+  }
+  return true;
+}
+
+function fateOf(state: RecordState, index: number): SpoolEntry["fate"] | undefined {
+  const { device, reason } = state.waits?.get(index) ?? {};
+  switch (codeAt(state, index)) {
+    case code.held:
+      return device === undefined ? undefined : { kind: "held", device, reason: reason ?? "" };
+    case code.quarantined:
+      return { kind: "quarantined", ...(device !== undefined && { device }), reason: reason ?? "" };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,55 @@
+import type { Fate, Ledger } from "../message/fate.ts";
+import type { PendingWrites } from "./pending-writes.ts";
+import type { RecordState } from "./record-state.ts";
+
+/** What the records of one gateway ask of the transaction that all gateways share. */
+export interface Turn {
+  readonly writes: PendingWrites;
+  /** Records above it are all in memory; those up to it stand in the index of open records if they are open. */
+  readonly floor: number;
+  /** The newest record that is on disk. */
+  readonly lastSynced: number;
+  /** @throws {DragomanError} `ERR_SPOOL_FAILED` when the spool is closed. */
+  assertOpen(): void;
+  nextSeq(): number;
+  /** Whether there is, or now is, room for a record. @throws {DragomanError} `ERR_SPOOL_FULL` when gateways are to be refused. */
+  admit(state: RecordState): boolean;
+  /** Takes a record into the transaction; resolves when that is synced. */
+  enqueue(gateway: TurnGateway, append: Append): Promise<void>;
+  /** A record as it is on disk, unless it is to be removed. */
+  recordOf(seq: number): Buffer | undefined;
+  /** The ledger or the waiting bytes have changed. */
+  touch(gateway: TurnGateway): void;
+  /** The fates in a record have changed; with nothing left in it, it goes. */
+  changed(gateway: TurnGateway, state: RecordState): void;
+  loaded(): void;
+  /** Resolves when what was asked for in this turn is synced; else calls `undo` first and rejects. */
+  synced(undo: () => void): Promise<void>;
+}
+
+/** A record on its way to the disk. */
+export interface Append {
+  readonly state: RecordState;
+  readonly value: Buffer;
+  /** What was decided on arrival. */
+  readonly fates: ReadonlyMap<number, Fate> | undefined;
+}
+
+/** What the transaction asks of a gateway whose ledger, records or counters have changed. */
+export interface TurnGateway {
+  readonly id: string;
+  readonly number: number;
+  readonly ledger: Ledger;
+  /** Payload bytes of its records. */
+  waitingBytes: number;
+  /** Whether it ever had anything to write. */
+  isStored: boolean;
+  /** Takes back an append that could not be written. */
+  undo(append: Append): void;
+  /** Forgets a record that is gone. */
+  forget(seq: number): void;
+  /** Drops what is left of a record, because there is no room for it. */
+  dropAll(state: RecordState): void;
+  /** Puts the changed counters of devices into the transaction. */
+  writeDevices(): void;
+}
