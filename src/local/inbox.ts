@@ -1,0 +1,139 @@
+import type { Packet } from "../message/packet.ts";
+import type { Wire } from "./wire.ts";
+import type { Verdict } from "./wiring.ts";
+
+/** One PUBLISH as the broker hands it over; `done` lets the broker read on once the chunk it came in is finished. */
+export interface Arrival {
+  readonly packet: Packet;
+  readonly messageId: number;
+  readonly done: () => void;
+}
+
+interface Waiting extends Arrival {
+  verdict: Verdict | undefined;
+  next: Waiting | undefined;
+}
+
+export interface InboxOptions {
+  readonly protocol: 3 | 4 | 5;
+  readonly wire: Wire;
+  readonly publish: (packet: Packet, packetId: number) => Promise<Verdict>;
+  /** Ends the connection. */
+  readonly close: (code: number, reason: string) => void;
+}
+
+/** MQTT 5 reason codes used here (2.4). */
+const unspecifiedError = 0x80;
+
+/**
+ * The gate that publishes of one connection pass before they are acknowledged.
+ *
+ * All that have arrived wait for their verdict at the same time, so that they can share a disk sync; they are answered in
+ * the order they came in (MQTT 3.1.1, 4.6), whatever the order of the verdicts.
+ */
+export class Inbox {
+  readonly #options: InboxOptions;
+  #first: Waiting | undefined;
+  #last: Waiting | undefined;
+  /** Nothing that arrives from here on counts. */
+  #closed = false;
+  /** Packet ids of QoS 2 publishes that came and were not released yet, and whether PUBREC was sent for them. */
+  readonly #exactlyOnce = new Map<number, "waiting" | "answered">();
+
+  constructor(options: InboxOptions) {
+    this.#options = options;
+  }
+
+  accept({ packet, messageId, done }: Arrival): void {
+    if (this.#closed) return;
+    if (packet.qos > 0 && messageId === 0) {
+      this.reject(0x81);
+      return;
+    }
+    if (packet.qos === 2) {
+      const known = this.#exactlyOnce.get(messageId);
+      if (known === "answered") this.#options.wire.acknowledge(0x50, messageId, 0);
+      if (known !== undefined) {
+        done();
+        return;
+      }
+      this.#exactlyOnce.set(messageId, "waiting");
+    }
+    const waiting: Waiting = { packet, messageId, done, verdict: undefined, next: undefined };
+    this.#append(waiting);
+    this.#options.publish(packet, packet.qos === 0 ? 0 : messageId).then(
+      (verdict) => this.#settle(waiting, verdict),
+      () => this.#settle(waiting, { kind: "close" }),
+    );
+  }
+
+  /** A packet that ends the connection when what came before it is answered. */
+  reject(code: number): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const waiting: Waiting = {
+      packet: { topic: "", payload: new Uint8Array(), qos: 0 },
+      messageId: 0,
+      done: () => {},
+      verdict: { kind: "close", code },
+      next: undefined,
+    };
+    this.#append(waiting);
+    this.#answer();
+  }
+
+  /** PUBREL: the packet id may be used anew. */
+  release(messageId: number): void {
+    this.#exactlyOnce.delete(messageId);
+  }
+
+  /** Verdicts that are still to come have nobody to be told to any more. */
+  close(): void {
+    this.#closed = true;
+    this.#first = undefined;
+    this.#last = undefined;
+  }
+
+  #append(waiting: Waiting): void {
+    if (this.#last === undefined) this.#first = waiting;
+    else this.#last.next = waiting;
+    this.#last = waiting;
+  }
+
+  #settle(waiting: Waiting, verdict: Verdict): void {
+    waiting.verdict = verdict;
+    if (waiting === this.#first) this.#answer();
+  }
+
+  #answer(): void {
+    for (let head = this.#first; head?.verdict !== undefined; head = this.#first) {
+      this.#first = head.next;
+      if (head.next === undefined) this.#last = undefined;
+      if (head.verdict.kind === "close") {
+        this.close();
+        this.#options.close(head.verdict.code ?? unspecifiedError, "refused");
+        return;
+      }
+      this.#acknowledge(head, head.verdict);
+      // May read and hand over the next chunk before it returns.
+      head.done();
+    }
+  }
+
+  #acknowledge({ packet, messageId }: Waiting, verdict: Exclude<Verdict, { kind: "close" }>): void {
+    if (packet.qos === 0) return;
+    if (verdict.kind === "silence") {
+      this.#exactlyOnce.delete(messageId);
+      return;
+    }
+    const code = verdict.kind === "reject" && this.#options.protocol === 5 ? verdict.code : 0;
+    if (packet.qos === 1) {
+      this.#options.wire.acknowledge(0x40, messageId, code);
+      return;
+    }
+    this.#options.wire.acknowledge(0x50, messageId, code);
+    // MQTT 5, 4.3.3: a PUBREC of 0x80 or more ends the exchange, no PUBREL will come.
+    if (code >= 0x80) this.#exactlyOnce.delete(messageId);
+    else this.#exactlyOnce.set(messageId, "answered");
+  }
+}

@@ -1,0 +1,58 @@
+import type { Socket } from "node:net";
+
+/** What a client may leave unread before it counts as stuck. */
+const maxUnreadBytes = 4 * 1024 * 1024;
+
+/** Writes packets of ours to a socket, all of one turn of the event loop in one system call. */
+export class Wire {
+  readonly #socket: Socket;
+  readonly #stuck: () => void;
+  readonly #flushNow = (): void => this.flush();
+  #acknowledgements: number[] = [];
+  #flushes = false;
+  #corked = false;
+
+  /** @param stuck Called when the client does not read what it is sent. */
+  constructor(socket: Socket, stuck: () => void) {
+    this.#socket = socket;
+    this.#stuck = stuck;
+  }
+
+  send(bytes: Uint8Array): void {
+    if (!this.#socket.writable) return;
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#socket.cork();
+    }
+    this.#socket.write(bytes);
+    this.#flushSoon();
+  }
+
+  /** PUBACK (`0x40`) or PUBREC (`0x50`); code 0 is success and goes without saying, as it has to before MQTT 5. */
+  acknowledge(header: 0x40 | 0x50, messageId: number, code: number): void {
+    if (code === 0) this.#acknowledgements.push(header, 2, messageId >> 8, messageId & 0xff);
+    else this.#acknowledgements.push(header, 3, messageId >> 8, messageId & 0xff, code);
+    this.#flushSoon();
+  }
+
+  flush(): void {
+    this.#flushes = false;
+    if (this.#acknowledgements.length > 0) {
+      const bytes = Buffer.from(this.#acknowledgements);
+      this.#acknowledgements = [];
+      if (this.#socket.writable) this.#socket.write(bytes);
+    }
+    if (this.#corked) {
+      this.#corked = false;
+      this.#socket.uncork();
+    }
+    if (this.#socket.writableLength > maxUnreadBytes) this.#stuck();
+  }
+
+  #flushSoon(): void {
+    if (this.#flushes) return;
+    this.#flushes = true;
+    // Runs when the promises of this turn have settled: what one disk sync made safe is acknowledged in one write.
+    process.nextTick(this.#flushNow);
+  }
+}
