@@ -1,0 +1,259 @@
+import { readFileSync } from "node:fs";
+import type * as mqtt from "mqtt-packet";
+import { afterEach, describe, expect, test } from "vitest";
+import type { Cloud } from "../../src/cloud/cloud.ts";
+import type { CloudDialect } from "../../src/cloud/variant.ts";
+import { mintToken, type TokenRecipe } from "./identity.ts";
+import { errorsIn, gatewayRsa, identityOf, openPlant, type PlantOptions, publish, subscribe } from "./plant.ts";
+import { openRawClient, type RawClient } from "./raw-client.ts";
+
+interface Vector {
+  readonly id: string;
+  readonly variant: CloudDialect;
+  readonly direction: "up" | "down";
+  readonly packet?: "CONNECT" | "SUBSCRIBE" | "PUBACK" | "PUBREC" | "CONNACK";
+  readonly topic: string | null;
+  readonly qos: 0 | 1 | 2 | null;
+  readonly payload: string | { readonly $repeat: string; readonly $times: number } | null;
+  readonly packetId?: number;
+  readonly connect?: {
+    clientId: string;
+    username: string;
+    password: string;
+    protocolLevel: 3 | 4 | 5;
+    keepAlive: number;
+    clean: boolean;
+    will?: mqtt.IConnectPacket["will"];
+  };
+  readonly jwt?: TokenRecipe & { readonly key: string };
+  readonly context?: string;
+  readonly meaning: { readonly kind: string; readonly device: string | null; readonly subfolder?: string };
+  readonly expect: Expectation & { readonly strict?: Expectation };
+}
+
+interface Expectation {
+  readonly connack?: number | null;
+  readonly sessionPresent?: boolean;
+  readonly closesOther?: boolean;
+  readonly suback?: number;
+  readonly puback?: boolean;
+  readonly close?: boolean;
+  readonly error?: string;
+  readonly errorTopic?: string;
+  readonly attached?: readonly string[];
+  readonly sinkAttributes?: Readonly<Record<string, string>>;
+  readonly warn?: string;
+  readonly deliver?: "latest-config-once";
+  readonly deviceAckTime?: "set";
+  readonly lastErrorStatus?: boolean;
+  readonly stored?: boolean;
+  readonly deliverOnly?: "no-subfolder";
+}
+
+const vectors: readonly Vector[] = JSON.parse(
+  readFileSync(new URL("../vectors/iotcore-vectors.json", import.meta.url), "utf8"),
+);
+const up = vectors.filter((vector) => vector.direction === "up");
+
+let cloud: Cloud;
+const clients: RawClient[] = [];
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.end();
+  await cloud.close();
+});
+
+describe.each(["strict", "lenient"] as const)("a %s stand-in cloud answers as the vectors say:", (mode) => {
+  test.each(up.map((vector) => [vector.id, vector] as const))("%s", async (_id, vector) => {
+    const expected = { ...vector.expect, ...(mode === "strict" ? vector.expect.strict : {}) };
+    const context = vector.context ?? "";
+    let nowMs = Date.now();
+    cloud = await openPlant({ ...optionsFor(vector, mode), now: () => nowMs });
+    if (vector.packet === "CONNECT") return checkConnect(vector, expected);
+
+    const isAlone = /by itself/.test(context);
+    const self = isAlone ? "sensor-7" : "gw-01";
+    const client = await open(self);
+    const topic = (device: string, kind: string) =>
+      `${vector.variant === "omnicore" ? `/${cloud.place.registry}` : "/devices"}/${device}/${kind}`;
+    if (/errors subscribed|1000 devices/.test(context)) {
+      client.send(subscribe(1, [topic("gw-01", "errors"), 0]));
+      await client.next("suback");
+    }
+    const crowd = /has 1000 devices attached/.test(context)
+      ? Array.from({ length: 1000 }, (_, at) => `crowd-${at}`)
+      : [];
+    if (/sensor-7 attached/.test(context)) crowd.push("sensor-7");
+    for (const [at, device] of crowd.entries()) client.send(publish(topic(device, "attach"), "", at + 2));
+    for (const _ of crowd) await client.next("puback");
+    if (/previous state/.test(context)) {
+      client.send(publish(topic("sensor-7", "state"), "{}", 2000));
+      await client.next("puback");
+      nowMs += 200;
+    }
+    if (/config version 4|already subscribed/.test(context))
+      for (const n of [2, 3, 4]) cloud.setConfig("sensor-7", `{"n":${n}}`);
+    if (/already subscribed/.test(context)) {
+      client.send(subscribe(2001, [topic("sensor-7", "config"), 1]));
+      const first = await client.next("publish");
+      client.send({ cmd: "puback", messageId: first.messageId ?? 0 });
+    }
+    const before = client.heard.length;
+    await act(vector, client);
+    if (expected.close === true) await client.closed;
+    else await client.settle();
+    const answers = client.heard.slice(before);
+
+    expect({ close: client.isClosed() }, "close").toEqual({ close: expected.close ?? false });
+    if (expected.puback !== undefined)
+      expect(
+        answers.some(({ cmd }) => cmd === "puback"),
+        "puback",
+      ).toBe(expected.puback);
+    const subacks = answers.filter((packet) => packet.cmd === "suback").map((packet) => packet.granted);
+    if (expected.suback !== undefined && expected.close !== true) expect(subacks).toEqual([[expected.suback]]);
+    expect(errorsIn(answers).map((error) => error["error_type"])).toEqual(
+      expected.error === undefined ? [] : [expected.error],
+    );
+    if (expected.errorTopic !== undefined) {
+      expect(answers.filter(({ cmd }) => cmd === "publish")).toMatchObject([{ topic: expected.errorTopic, qos: 0 }]);
+    }
+    if (expected.attached !== undefined) expect(cloud.attached("gw-01")).toEqual(expected.attached);
+    if (expected.sinkAttributes !== undefined)
+      expect(cloud.received().at(-1)?.attributes).toMatchObject(expected.sinkAttributes);
+    if (expected.stored !== undefined)
+      expect(cloud.received().at(-1)).toMatchObject({ kind: "state", stored: expected.stored });
+    if (expected.warn !== undefined) expect(warnings()).toContain(expected.warn);
+    if (expected.deviceAckTime !== undefined)
+      expect(cloud.deviceOf("sensor-7")?.configs.at(-1)?.acknowledgedAt).toBeDefined();
+    if (expected.lastErrorStatus === true) expect(cloud.deviceOf(self)?.lastErrorStatus).toBeDefined();
+    if (expected.deliver !== undefined) {
+      const configs = answers.filter((packet) => packet.cmd === "publish").map((packet) => packet.payload.toString());
+      expect(configs).toEqual(['{"n":4}']);
+    }
+    if (expected.deliverOnly !== undefined && mode === "lenient") {
+      expect(cloud.sendCommand("sensor-7", "x", "ota")).toEqual({ delivered: false, reason: "unsubscribed" });
+      expect(cloud.sendCommand("sensor-7", "x")).toEqual({ delivered: true });
+    }
+    if (expected.puback === true && (vector.meaning.kind === "events" || vector.meaning.kind === "state")) {
+      expect(cloud.received().at(-1)).toMatchObject({
+        kind: vector.meaning.kind === "events" ? "telemetry" : "state",
+        device: vector.meaning.device,
+        gateway: "gw-01",
+      });
+      expect(cloud.received().at(-1)?.payload.equals(payloadOf(vector))).toBe(true);
+      expect(cloud.received().at(-1)?.folder ?? "").toBe(vector.meaning.subfolder ?? "");
+    }
+  });
+});
+
+function optionsFor(vector: Vector, mode: "strict" | "lenient"): PlantOptions {
+  const context = vector.context ?? "";
+  const authMethod = /DEVICE_AUTH_TOKEN_ONLY/.test(context) ? "DEVICE_AUTH_TOKEN_ONLY" : undefined;
+  const crowd = Array.from({ length: 1000 }, (_, at) => `crowd-${at}`);
+  return {
+    dialect: vector.variant,
+    strict: mode === "strict",
+    ...(authMethod === undefined ? {} : { authMethod }),
+    ...(/registry has no event sink/.test(context) ? { sink: false } : {}),
+    ...(/registries\/devices\//.test(context) ? { registry: "devices" } : {}),
+    ...(/has 1000 devices attached/.test(context)
+      ? { more: [{ id: "crowd", gateway: { bound: crowd } }], limits: { messagesPerSecond: Number.POSITIVE_INFINITY } }
+      : {}),
+  };
+}
+
+async function open(device: string): Promise<RawClient> {
+  const client = await openRawClient(cloud.urls[0] ?? "");
+  clients.push(client);
+  if (cloud.deviceOf("crowd") !== undefined) {
+    for (const { id } of cloud.devices()) if (id.startsWith("crowd-")) cloud.bind("gw-01", id);
+  }
+  const aud = cloud.dialect === "omnicore" ? "sub-77" : "acme-iot";
+  client.send({
+    cmd: "connect",
+    clientId: cloud.clientIdOf(device),
+    username: "unused",
+    password: Buffer.from(mintToken(identityOf(device), { aud })),
+    keepalive: 60,
+    clean: true,
+  });
+  expect(await client.next("connack")).toMatchObject({ returnCode: 0, sessionPresent: false });
+  return client;
+}
+
+async function checkConnect(vector: Vector, expected: Expectation): Promise<void> {
+  const { connect } = vector;
+  if (connect === undefined) throw new Error("vector has no connect");
+  const other = /another live connection/.test(vector.context ?? "") ? await open("gw-01") : undefined;
+  const client = await openRawClient(cloud.urls[0] ?? "");
+  clients.push(client);
+  const level = connect.protocolLevel;
+  client.send({
+    cmd: "connect",
+    protocolId: level === 3 ? "MQIsdp" : "MQTT",
+    protocolVersion: level,
+    clientId: connect.clientId,
+    username: connect.username,
+    password: Buffer.from(tokenOf(vector) ?? ""),
+    keepalive: connect.keepAlive,
+    clean: connect.clean,
+    ...(connect.will === undefined ? {} : { will: connect.will }),
+  });
+  if (expected.connack === null) await client.closed;
+  else {
+    const connack = await client.next("connack");
+    expect(connack).toMatchObject({ returnCode: expected.connack, sessionPresent: false });
+  }
+  if (expected.close === true) await client.closed;
+  else await client.settle();
+  expect(client.isClosed()).toBe(expected.close);
+  expect(client.heard.filter(({ cmd }) => cmd === "connack")).toHaveLength(expected.connack === null ? 0 : 1);
+  if (expected.closesOther === true) {
+    await other?.closed;
+    expect(await cloud.next("closed")).toMatchObject({ device: "gw-01", reason: "taken-over" });
+    expect(cloud.deviceOf("gw-01")?.lastErrorStatus).toMatchObject({ code: 6 });
+  }
+  if (expected.warn !== undefined) expect(warnings()).toContain(expected.warn);
+}
+
+async function act(vector: Vector, client: RawClient): Promise<void> {
+  const topic = vector.topic ?? "";
+  switch (vector.packet) {
+    case undefined:
+      client.send(publish(topic, payloadOf(vector), 3000, vector.qos ?? 1));
+      return;
+    case "SUBSCRIBE":
+      client.send(subscribe(3000, [topic, vector.qos ?? 1]));
+      return;
+    case "PUBACK": {
+      let messageId = vector.packetId ?? 0;
+      if (/sent at QoS 1 with packet id/.test(vector.context ?? "")) {
+        client.send(subscribe(3000, ["/devices/sensor-7/config", 1]));
+        messageId = (await client.next("publish")).messageId ?? 0;
+      }
+      client.send({ cmd: "puback", messageId });
+      return;
+    }
+    case "PUBREC":
+      client.send({ cmd: "pubrec", messageId: vector.packetId ?? 0 });
+      return;
+    default:
+      throw new Error(`cannot send ${vector.packet}`);
+  }
+}
+
+function tokenOf({ jwt }: Vector): string | undefined {
+  if (jwt === undefined) return undefined;
+  return mintToken(jwt.alg === "RS256" ? gatewayRsa : identityOf(jwt.key), jwt);
+}
+
+function payloadOf(vector: Vector): Buffer {
+  const { payload } = vector;
+  if (payload === null) return Buffer.alloc(0);
+  if (typeof payload === "string") return Buffer.from(payload.replace(/\$\{jwt\}/, tokenOf(vector) ?? ""));
+  return Buffer.from(payload.$repeat.repeat(payload.$times));
+}
+
+function warnings(): string[] {
+  return cloud.records.flatMap((record) => (record.kind === "warning" ? [record.warning] : []));
+}
