@@ -1,0 +1,604 @@
+import type { DeploymentSession } from "../dialect/deployment/deployment.ts";
+import type { BoundDialect } from "../dialect/dialect.ts";
+import { withFates } from "../gateway/admission.ts";
+import type { Admission, Arrival, GatewayEffect, GatewayEvent } from "../gateway/event.ts";
+import type { Gateway } from "../gateway/gateway.ts";
+import type { LocalClient, LocalListener, StrayPacket, Verdict } from "../local/listener.ts";
+import type { Decoded } from "../message/decoded.ts";
+import type { Fate, MessageRef } from "../message/fate.ts";
+import type { DeviceId, DownMessage, UpMessage } from "../message/message.ts";
+import type { Packet, Subscription } from "../message/packet.ts";
+import type { GatewaySpool, SpoolRecord } from "../spool/spool.ts";
+import type { UpstreamConnection, UpstreamHandlers } from "../upstream/connection.ts";
+import { describeUnread } from "./describe-unread.ts";
+import { MemoryUse } from "./memory-use.ts";
+import { Reruns } from "./reruns.ts";
+
+/** Where the parts' findings go; `pino` fits. */
+export interface Log {
+  debug(fields: object, event: string): void;
+  info(fields: object, event: string): void;
+  warn(fields: object, event: string): void;
+  error(fields: object, event: string): void;
+}
+
+/** One packet as it passed one side of the bridge, with the rule that read or printed it. Its payload may hold secrets. */
+export interface TraceEvent {
+  readonly gateway: string;
+  readonly side: "local" | "upstream";
+  readonly direction: "in" | "out";
+  readonly packet: Packet;
+  readonly rule?: { readonly name: string; readonly file: string; readonly line: number };
+}
+
+export interface LinkParts {
+  readonly id: string;
+  readonly engine: Gateway;
+  readonly local: BoundDialect;
+  readonly upstream: BoundDialect;
+  /** The deployment's own mapping, at the local side. */
+  readonly mapping?: DeploymentSession | undefined;
+  readonly spool: GatewaySpool;
+  /** The dialect that wrote a record, for a backlog older than the configuration. */
+  readonly dialectOf: (name: string) => BoundDialect | undefined;
+  readonly connect: (handlers: UpstreamHandlers) => UpstreamConnection;
+  readonly deliver: LocalListener["deliver"];
+  readonly revoke: LocalListener["revoke"];
+  readonly verifyDevice: LocalListener["verifyDevice"];
+  /** The local dialect for a gateway that calls itself by another name than its id. */
+  readonly localAs: (name: string) => BoundDialect;
+  readonly log: Log;
+  readonly now: () => number;
+  readonly trace?: (event: TraceEvent) => void;
+}
+
+/** Stands for all devices in topics that name none. */
+const anyDevice = "any" as DeviceId;
+/** Messages one gateway may have in memory; beyond that its backlog stays on disk. */
+const maxLoad = 4096;
+/** The same in payload bytes: of large packets far fewer fit. */
+const maxBytes = 16 * 1024 * 1024;
+const readRecords = 256;
+const readBytes = 1024 * 1024;
+
+const noFates: ReadonlyMap<number, Fate> = new Map();
+
+/**
+ * One gateway's way through the parts: packets in, decoded, admitted, journaled, handed to the rules, and what the rules
+ * want done. It knows no topic and no message kind.
+ *
+ * Records reach the rules from memory while they keep up, and from the spool, in bounded reads, once they do not.
+ */
+export class Link {
+  readonly id: string;
+  readonly #parts: LinkParts;
+  readonly #upstream: UpstreamConnection;
+  readonly #events: GatewayEvent[] = [];
+  /** The local dialect as the connected gateway speaks it: with the name that it calls itself by. */
+  #local: BoundDialect;
+  /** A packet waits for this to be admitted, and those behind it for their turn. */
+  #proof: Promise<unknown> | undefined;
+  #running = false;
+  #timer: NodeJS.Timeout | undefined;
+  #armedFor = Number.POSITIVE_INFINITY;
+  readonly #memory = new MemoryUse();
+  /** Every record up to here has been handed to the rules. */
+  #cursor = 0;
+  #isCaughtUp = false;
+  /** Records before the cursor that go to the rules again, before anything else does. */
+  readonly #reruns = new Reruns();
+  #reading: NodeJS.Immediate | undefined;
+  #closes: Record<string, number> = {};
+  #lastClose: { reason: string; detail: string } | undefined;
+  #upstreamSinceMs: number | undefined;
+  #awaySinceMs: number | undefined;
+  /** From the last connection's end to this one's beginning. */
+  #gapMs: number | undefined;
+  #isClosed = false;
+
+  constructor(parts: LinkParts) {
+    this.id = parts.id;
+    this.#parts = parts;
+    this.#local = parts.local;
+    this.#upstream = parts.connect({
+      opened: () => this.#upstreamOpened(),
+      closed: (reason, detail, unacknowledged) => this.#upstreamClosed(reason, detail, unacknowledged),
+      acknowledged: (token, code) => this.#dispatch({ kind: "acknowledged", token, code }),
+      subscribed: (token, codes) => this.#dispatch({ kind: "subscribed", token, codes }),
+      received: (packet, inbound) => this.#received(packet, inbound),
+      oversized: (topic, bytes) => {
+        parts.log.error({ gateway: this.id, topic, bytes }, "upstream-packet-too-large");
+        parts.spool.countDown("received", 1);
+        parts.spool.countDown("dropped", 1, "oversize");
+      },
+    });
+    this.#readOn();
+  }
+
+  /** The highest QoS at which the gateway may subscribe to the filter; `undefined`: not at all. */
+  subscribable(filter: string): 0 | 1 | "close" | undefined {
+    const wish = this.#local.subscribable(filter);
+    const answer = this.#parts.engine.grants(wish ?? (this.#local.resembles("down", filter) ? "others" : "unlike"));
+    return answer === "grant" ? wish?.qos : answer === "close" ? "close" : undefined;
+  }
+
+  /** Takes a packet from the gateway. Resolves once it is safe on disk, or is not to be kept. */
+  async publish(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
+    while (this.#proof !== undefined) await this.#proof;
+    const { local, spool, now } = this.#parts;
+    const said = this.#local.decode("up", packet);
+    this.#trace("local", "in", packet, said.kind === "unknownTopic" ? undefined : said.rule);
+    this.#reportUnread(said, packet);
+    const { decoded, fates } = this.#mapped(said);
+    const { connection, protocol } = client;
+    const { topic, qos, payload } = packet;
+    const arrival: Arrival = { protocol, connection, nowMs: now(), topic, qos, packetId, bytes: payload.length };
+    let admission = withFates(this.#admit(decoded, arrival), fates);
+    if (admission.verify !== undefined) {
+      admission = withFates(await this.#prove(decoded, arrival, admission.verify), fates);
+    }
+    if (!admission.journal) {
+      await Promise.all([...admission.fates.values()].filter(isFinal).map((fate) => spool.count(1, fate)));
+      return admission.verdict;
+    }
+    const arrivedMs = now();
+    let record: SpoolRecord;
+    try {
+      record = await spool.append({
+        packet,
+        arrivedMs,
+        dialect: local.dialect.name,
+        count: admission.count,
+        priority: admission.priority,
+        fates: admission.fates,
+      });
+    } catch (error) {
+      return this.#refused(packet, admission.count, error);
+    }
+    this.#arrived(record, decoded, client.connection);
+    return admission.verdict;
+  }
+
+  /** A packet about an exchange that there is not. */
+  localStray(client: LocalClient, { type, packetId }: StrayPacket): void {
+    this.#dispatch({ kind: "localStray", connection: client.connection, type, packetId });
+  }
+
+  localConnected(client: LocalClient): void {
+    const { local, localAs } = this.#parts;
+    this.#local = client.name === this.id ? local : localAs(client.name);
+    this.#dispatch({ kind: "localConnected", connection: client.connection });
+  }
+
+  /** The gateway has subscribed. */
+  localSubscribed(client: LocalClient, filters: readonly Subscription[]): void {
+    const heard = filters.flatMap(({ filter }) => this.#local.subscribable(filter) ?? []);
+    this.#dispatch({ kind: "localSubscribed", connection: client.connection, heard });
+  }
+
+  localDisconnected(client: LocalClient): void {
+    this.#dispatch({ kind: "localDisconnected", connection: client.connection });
+  }
+
+  /** Tries held messages again: of one device, or of all. */
+  retry(device?: DeviceId): void {
+    this.#dispatch(device === undefined ? { kind: "retry" } : { kind: "retry", device });
+  }
+
+  /** Whether messages of the record have been handed to the rules and have no fate yet. */
+  isUnderWay(record: SpoolRecord): boolean {
+    if (record.seq > this.#cursor || this.#reruns.has(record.seq)) return false;
+    return Array.from({ length: record.count }, (_, index) => record.isOpen(index)).includes(true);
+  }
+
+  /**
+   * Hands a message that was made open again to the rules: in the order of the spool, and before all that comes later.
+   * `isShared`: other messages of its record are under way.
+   */
+  again(ref: MessageRef, options: { readonly isShared: boolean }): void {
+    // What lies ahead of the cursor is read in its turn.
+    if (ref.seq > this.#cursor) return;
+    this.#reruns.add(ref, options);
+    this.#isCaughtUp = false;
+    this.#readOn();
+  }
+
+  /** What the rules know, and the state of the connection upstream. */
+  status() {
+    const { clockFinding, expiresAtMs, lastProvenMs, state } = this.#upstream;
+    return {
+      ...this.#parts.engine.status(this.#parts.now()),
+      ledger: this.#parts.spool.ledger,
+      upstream: {
+        state,
+        ...(this.#lastClose ?? {}),
+        ...(lastProvenMs === undefined ? {} : { lastProvenMs }),
+        ...(this.#gapMs === undefined ? {} : { gapMs: this.#gapMs }),
+        ...(clockFinding === undefined ? {} : { clock: clockFinding }),
+        ...(expiresAtMs === undefined ? {} : { tokenExpiresMs: expiresAtMs }),
+        closes: { ...this.#closes },
+      },
+    };
+  }
+
+  /** Sends what can still be sent within `drainMs`, then ends the connection. */
+  async close(drainMs: number): Promise<void> {
+    this.#dispatch({ kind: "draining" });
+    const deadline = this.#parts.now() + drainMs;
+    while (this.#upstream.state === "open" && this.#parts.spool.ledger.pending > 0 && this.#parts.now() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    clearImmediate(this.#reading);
+    await this.#upstream.close({ drainMs: Math.max(0, deadline - this.#parts.now()) });
+  }
+
+  #admit(decoded: Decoded, arrival: Arrival): Admission {
+    const admission = this.#parts.engine.admit(decoded, arrival.protocol, arrival);
+    for (const effect of admission.effects ?? []) this.#perform(effect);
+    return admission;
+  }
+
+  /** Admits a packet once its token has been looked at. Everything behind it waits, so that the order stays. */
+  async #prove(decoded: Decoded, arrival: Arrival, { device, token }: NonNullable<Admission["verify"]>) {
+    const proof = this.#parts.verifyDevice(this.id, device, token).catch(() => "it could not be checked");
+    this.#proof = proof;
+    const fault = await proof;
+    this.#proof = undefined;
+    const nowMs = this.#parts.now();
+    return this.#admit(decoded, { ...arrival, nowMs, proof: fault === undefined ? {} : { fault } });
+  }
+
+  #arrived(record: SpoolRecord, decoded: Decoded, connection: number): void {
+    const queue = this.#isCaughtUp && this.#hasRoom;
+    if (queue) this.#cursor = record.seq;
+    else this.#isCaughtUp = false;
+    if (decoded.kind !== "messages") return;
+    const { seq, arrivedMs } = record;
+    const messages = decoded.messages as readonly UpMessage[];
+    const open = (index: number) => record.isOpen(index);
+    if (queue) this.#carry(record, messages, open);
+    this.#dispatch({ kind: "arrived", seq, arrivedMs, connection, messages, open, queue });
+  }
+
+  async #refused(packet: Packet, count: number, error: unknown): Promise<Verdict> {
+    const { log, spool } = this.#parts;
+    log.error({ gateway: this.id, topic: packet.topic, err: error }, "spool-refused");
+    if (packet.qos > 0) return { kind: "close", code: 0x97 };
+    await spool.count(count, { kind: "dropped", reason: "full" }).catch(() => undefined);
+    return { kind: "acknowledge" };
+  }
+
+  #received(packet: Packet, inbound: number): void {
+    const { upstream } = this.#parts;
+    const decoded = upstream.decode("down", packet);
+    this.#trace("upstream", "in", packet, decoded.kind === "unknownTopic" ? undefined : decoded.rule);
+    const handle = packet.qos === 0 ? undefined : inbound;
+    this.#reportUnread(decoded, packet);
+    if (decoded.kind !== "messages" || decoded.messages.length === 0) {
+      if (handle !== undefined) this.#upstream.acknowledge(handle);
+      return;
+    }
+    const last = decoded.messages.length - 1;
+    for (const [index, message] of decoded.messages.entries()) {
+      const about = "packetId" in message && message.packetId ? this.#upstream.tokenOf(message.packetId) : undefined;
+      this.#dispatch({
+        kind: "received",
+        message: message as DownMessage,
+        inbound: index === last ? handle : undefined,
+        ...(about === undefined ? {} : { about }),
+      });
+    }
+  }
+
+  #upstreamClosed(reason: string, detail: string, unacknowledged: readonly number[]): void {
+    this.#lastClose = { reason, detail };
+    if (this.#upstreamSinceMs !== undefined) this.#awaySinceMs = this.#parts.now();
+    this.#upstreamSinceMs = undefined;
+    if (!this.#isClosed) {
+      const level = reason === "token-expired" ? "info" : "warn";
+      this.#parts.log[level](
+        { gateway: this.id, reason, detail, unacknowledged: unacknowledged.length },
+        "upstream-closed",
+      );
+      this.#dispatch({ kind: "upstreamClosed", reason, unacknowledged });
+    }
+    // The rules may have said what it was.
+    const named = this.#lastClose.reason;
+    this.#closes[named] = (this.#closes[named] ?? 0) + 1;
+  }
+
+  #upstreamOpened(): void {
+    const nowMs = this.#parts.now();
+    const after = this.#lastClose?.reason;
+    if (this.#awaySinceMs !== undefined) this.#gapMs = nowMs - this.#awaySinceMs;
+    this.#awaySinceMs = undefined;
+    this.#upstreamSinceMs = nowMs;
+    this.#lastClose = undefined;
+    const gap = this.#gapMs === undefined || after === undefined ? {} : { gapMs: this.#gapMs, after };
+    this.#parts.log.info({ gateway: this.id, ...gap }, "upstream-open");
+    const detail = this.#upstream.clockFinding;
+    if (detail !== undefined) this.#parts.log.error({ gateway: this.id, detail }, "clock-wrong");
+    this.#dispatch({ kind: "upstreamOpened" });
+  }
+
+  /** Hands one event to the rules and does what they say. Events that arise meanwhile wait their turn. */
+  #dispatch(event: GatewayEvent): void {
+    this.#events.push(event);
+    if (this.#running) return;
+    this.#running = true;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#handle(next);
+    this.#running = false;
+    this.#arm();
+    if (!this.#isCaughtUp) this.#readOn();
+  }
+
+  /** A defect of the rules must not end the process: it would come back with the same packet after every restart. */
+  #handle(event: GatewayEvent): void {
+    const { engine, log, now, spool } = this.#parts;
+    try {
+      for (const effect of engine.handle(event, now())) this.#perform(effect);
+    } catch (error) {
+      log.error({ gateway: this.id, during: event.kind, err: error }, "internal-error");
+      if (event.kind !== "arrived") return;
+      const fate = { kind: "quarantined", reason: "internal error" } as const;
+      for (const index of event.messages.keys()) if (event.open(index)) spool.settle({ seq: event.seq, index }, fate);
+    }
+  }
+
+  #perform(effect: GatewayEffect): void {
+    const { spool, upstream } = this.#parts;
+    switch (effect.kind) {
+      case "publish": {
+        const encoded = upstream.encode(effect.message);
+        if (encoded.kind === "unrepresentable") {
+          this.#events.push({ kind: "unsendable", token: effect.token, reason: encoded.reason });
+          return;
+        }
+        this.#trace("upstream", "out", encoded.packet, encoded.rule);
+        this.#upstream.publish(encoded.packet, effect.token);
+        return;
+      }
+      case "subscribe":
+        this.#upstream.subscribe(this.#filters(effect), effect.token);
+        return;
+      case "unsubscribe":
+        this.#upstream.unsubscribe(this.#filters(effect).map(({ filter }) => filter));
+        return;
+      case "deliver":
+        this.#deliver(effect);
+        return;
+      case "revoke":
+        this.#revoke(effect.devices);
+        return;
+      case "acknowledge":
+        this.#upstream.acknowledge(effect.inbound);
+        return;
+      case "forget":
+        this.#upstream.forget(effect.token);
+        return;
+      case "reconnect": {
+        const { detail = "", reason } = effect;
+        // The rules know better what a close was: that is what status shows.
+        if (this.#upstream.state === "waiting") this.#lastClose = { reason, detail };
+        this.#upstream.reconnect(reason);
+        return;
+      }
+      case "settle":
+        this.#memory.settled(effect.ref.seq);
+        spool.settle(effect.ref, effect.fate);
+        return;
+      case "store":
+        spool.put(effect.key, effect.value);
+        return;
+      case "recall":
+        this.#recall(effect.device, effect.limit);
+        return;
+      case "countDown":
+        spool.countDown(effect.event, effect.count, effect.reason);
+        return;
+      case "report":
+        this.#parts.log[effect.level]({ gateway: this.id, ...effect.fields }, effect.event);
+        return;
+    }
+  }
+
+  #filters(effect: Extract<GatewayEffect, { kind: "subscribe" | "unsubscribe" }>): readonly Subscription[] {
+    const device = "isForAll" in effect ? anyDevice : effect.device;
+    const all = effect.kinds.flatMap((kind) => this.#parts.upstream.filtersFor(kind, device));
+    // Several kinds may come on one topic.
+    return [...new Map(all.map((subscription) => [subscription.filter, subscription])).values()];
+  }
+
+  #deliver(effect: Extract<GatewayEffect, { kind: "deliver" }>): void {
+    const { deliver, mapping } = this.#parts;
+    const { token } = effect;
+    const inward = mapping?.inward(effect.message) ?? effect;
+    if (inward.kind === "nothing") {
+      this.#events.push({ kind: "delivered", token, outcome: "written" });
+      return;
+    }
+    const encoded = inward.kind === "unrepresentable" ? inward : this.#local.encode(inward.message);
+    if (encoded.kind === "unrepresentable") {
+      this.#parts.log.warn({ gateway: this.id, reason: encoded.reason }, "not-representable");
+      this.#events.push({ kind: "delivered", token, outcome: "unrepresentable" });
+      return;
+    }
+    this.#trace("local", "out", encoded.packet, encoded.rule);
+    const options = {
+      needsSubscription: encoded.needsSubscription,
+      ...(effect.connection === undefined ? {} : { connection: effect.connection }),
+    };
+    void deliver(this.id, encoded.packet, options).then((outcome) =>
+      this.#dispatch({ kind: "delivered", token, outcome }),
+    );
+    for (const topic of encoded.copies ?? []) {
+      void deliver(this.id, { ...encoded.packet, topic }, { ...options, needsSubscription: true });
+    }
+  }
+
+  #revoke(devices: readonly DeviceId[]): void {
+    const local = this.#local;
+    this.#parts.revoke(this.id, (filter) => {
+      const device = local.subscribable(filter)?.device;
+      return device !== undefined && devices.includes(device);
+    });
+  }
+
+  #recall(device: DeviceId, limit: number): void {
+    const released = this.#parts.spool.release(device, limit);
+    for (const { record, index } of released) {
+      if (this.#reruns.has(record.seq)) continue;
+      const { seq, arrivedMs } = record;
+      const message = this.#read(record, () => this.again({ seq, index }, { isShared: false }))[index];
+      if (message === undefined || !record.isOpen(index) || this.#reruns.has(seq)) continue;
+      this.#events.push({ kind: "recalled", seq, arrivedMs, index, message });
+    }
+    if (released.length < limit) this.#events.push({ kind: "recallEnded", device });
+  }
+
+  /** The spool shows a record as its append resolves, so whatever a later turn reads has passed `#arrived`. */
+  #readOn(): void {
+    // Half-full before reading on: a read per freed place would cost more than the records.
+    if (this.#isClosed || this.#reading !== undefined || this.#isHalfFull) return;
+    this.#reading = setImmediate(() => {
+      this.#reading = undefined;
+      this.#readBacklog();
+    });
+  }
+
+  #readBacklog(): void {
+    const { spool } = this.#parts;
+    if (this.#reruns.size > 0) {
+      this.#readAgain();
+      this.#readOn();
+      return;
+    }
+    const records = spool.read(this.#cursor, readRecords, readBytes);
+    for (const record of records) {
+      if (!this.#hasRoom) break;
+      this.#cursor = record.seq;
+      this.#queue(record, (index) => record.isOpen(index));
+    }
+    if (records.length > 0) {
+      this.#readOn();
+      return;
+    }
+    // What was held or parked by an earlier run may be newer than all that was read, and comes by `recall`.
+    this.#cursor = Math.max(this.#cursor, spool.lastSeq);
+    this.#isCaughtUp = true;
+    this.#dispatch({ kind: "caughtUp" });
+  }
+
+  #readAgain(): void {
+    const { spool } = this.#parts;
+    let bytes = 0;
+    for (let records = 0; records < readRecords && bytes < readBytes && this.#hasRoom; records++) {
+      const rerun = this.#reruns.take();
+      if (rerun === undefined) return;
+      const { seq, indexes } = rerun;
+      const [record] = spool.read(seq - 1, 1, 0);
+      if (record?.seq !== seq) continue;
+      bytes += record.packet.payload.length;
+      this.#queue(record, (index) => record.isOpen(index) && indexes?.has(index) !== false);
+    }
+  }
+
+  #queue(record: SpoolRecord, open: (index: number) => boolean): void {
+    const { seq, arrivedMs } = record;
+    const messages = this.#read(record);
+    this.#carry(record, messages, open);
+    this.#dispatch({ kind: "arrived", seq, arrivedMs, messages, open, queue: true });
+  }
+
+  get #hasRoom(): boolean {
+    return this.#parts.engine.load < maxLoad && this.#memory.bytes < maxBytes;
+  }
+
+  get #isHalfFull(): boolean {
+    return this.#parts.engine.load > maxLoad / 2 || this.#memory.bytes > maxBytes / 2;
+  }
+
+  /** The rules are about to have these messages in memory. */
+  #carry({ seq, packet }: SpoolRecord, messages: readonly UpMessage[], open: (index: number) => boolean): void {
+    let count = 0;
+    for (let index = 0; index < messages.length; index++) if (open(index)) count += 1;
+    this.#memory.add(seq, count, packet.payload.length);
+  }
+
+  /** The messages of a record, read again: by the dialect that was in force when it came. */
+  #read(record: SpoolRecord, reopened?: () => void): readonly UpMessage[] {
+    const { dialectOf, spool } = this.#parts;
+    const decoded = dialectOf(record.dialect)?.decode("up", record.packet);
+    if (decoded?.kind === "messages") {
+      const count = decoded.messages.length + (decoded.misfits.length > 0 ? 1 : 0);
+      if (count === 0) return this.#settleOpen(record, { kind: "dropped", reason: "empty" });
+      if (count !== record.count) this.#recount(record, count, reopened);
+      // What cannot be read is the last one.
+      if (count > decoded.messages.length && record.isOpen(count - 1)) {
+        const reason = describeUnread(decoded);
+        spool.settle({ seq: record.seq, index: count - 1 }, { kind: "quarantined", reason });
+      }
+      const mapped = this.#mapped(decoded);
+      for (const [index, fate] of mapped.fates)
+        if (record.isOpen(index)) spool.settle({ seq: record.seq, index }, fate);
+      return mapped.decoded.messages as readonly UpMessage[];
+    }
+    const reason = decoded === undefined ? `unknown dialect "${record.dialect}"` : describeUnread(decoded);
+    return this.#settleOpen(record, { kind: "quarantined", reason });
+  }
+
+  /** Once a packet reads otherwise, places in it mean nothing: with fates in it, it goes again as a whole. */
+  #recount(record: SpoolRecord, count: number, reopened: (() => void) | undefined): void {
+    const { spool } = this.#parts;
+    const { seq } = record;
+    if (Array.from({ length: record.count }, (_, index) => record.isOpen(index)).includes(false)) {
+      spool.reopen(seq, count);
+      reopened?.();
+    } else spool.recount(seq, count);
+  }
+
+  #settleOpen(record: SpoolRecord, fate: Fate): readonly [] {
+    const { seq, count } = record;
+    for (let index = 0; index < count; index++) {
+      if (record.isOpen(index)) this.#parts.spool.settle({ seq, index }, fate);
+    }
+    return [];
+  }
+
+  /** What a packet means in the words of the upstream side, and what goes no further. */
+  #mapped<Read extends Decoded>(decoded: Read): { readonly decoded: Read; readonly fates: ReadonlyMap<number, Fate> } {
+    return this.#parts.mapping?.outward(decoded) ?? { decoded, fates: noFates };
+  }
+
+  #arm(): void {
+    const { engine, now } = this.#parts;
+    const wakeAt = engine.wakeAtMs;
+    if (this.#isClosed || wakeAt === undefined || wakeAt >= this.#armedFor) return;
+    clearTimeout(this.#timer);
+    this.#armedFor = wakeAt;
+    this.#timer = setTimeout(
+      () => {
+        this.#armedFor = Number.POSITIVE_INFINITY;
+        this.#dispatch({ kind: "tick" });
+      },
+      Math.min(Math.max(0, wakeAt - now()), 0x7fffffff),
+    );
+  }
+
+  #reportUnread(decoded: Decoded, packet: Packet): void {
+    if (decoded.kind === "messages" && decoded.misfits.length === 0) return;
+    const fields = { gateway: this.id, topic: packet.topic, bytes: packet.payload.length };
+    this.#parts.log.warn({ ...fields, reason: describeUnread(decoded) }, "packet-not-understood");
+  }
+
+  #trace(side: TraceEvent["side"], direction: TraceEvent["direction"], packet: Packet, rule: TraceEvent["rule"]): void {
+    this.#parts.trace?.({ gateway: this.id, side, direction, packet, ...(rule === undefined ? {} : { rule }) });
+  }
+}
+
+/** What is not journaled can only be delivered or dropped: the others need a record to come back to. */
+function isFinal(fate: Fate): fate is Extract<Fate, { kind: "delivered" | "dropped" }> {
+  return fate.kind === "delivered" || fate.kind === "dropped";
+}
