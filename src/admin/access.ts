@@ -1,0 +1,75 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { isIP } from "node:net";
+import type { Context, MiddlewareHandler } from "hono";
+import type { Secret } from "../message/secret.ts";
+
+/** Tells who may read. Always true where no token is configured. */
+export type MayRead = (context: Context) => boolean;
+
+/**
+ * Compares the `Authorization: Bearer` header with the configured token, in constant time.
+ *
+ * The token is never read from the URL, where it would end up in logs and histories.
+ */
+export function tokenCheck(token: Secret | undefined): MayRead {
+  if (token === undefined) return () => true;
+  const wanted = digest(token.reveal());
+  return (context) => {
+    const given = /^bearer +(.+)$/i.exec(context.req.header("authorization") ?? "")?.[1];
+    // Digests have one length, so the comparison tells nothing of the token's.
+    return given !== undefined && timingSafeEqual(digest(given), wanted);
+  };
+}
+
+/** Refuses whoever may not read, without saying what was wrong with the token. */
+export function readersOnly(mayRead: MayRead): MiddlewareHandler {
+  return async (context, next) => {
+    if (mayRead(context)) return next();
+    return context.json({ error: "wanted the bearer token of this server" }, 401, {
+      "www-authenticate": 'Bearer realm="dragoman"',
+    });
+  };
+}
+
+/**
+ * On a loopback address, refuses requests whose `Host` is not this machine: a web page that has its own name resolve to
+ * 127.0.0.1 (DNS rebinding) still sends that name.
+ *
+ * @param hostname What the server listens on, as in a URL: `127.0.0.1`, `[::1]`, `localhost`.
+ */
+export function ownHostOnly(hostname: string): MiddlewareHandler {
+  if (!isLoopback(hostname)) return (_context, next) => next();
+  return async (context, next) => {
+    // Any port: a tunnel may begin on another one.
+    const name = (context.req.header("host") ?? "").replace(/:\d*$/, "");
+    if (isLoopback(name)) return next();
+    return context.json({ error: "the Host header must name this machine: localhost, 127.0.0.1 or [::1]" }, 403);
+  };
+}
+
+/**
+ * Refuses what a page of another origin had a browser send: it may not read our answers, but what it asks for would be done
+ * all the same.
+ */
+export const ownPagesOnly: MiddlewareHandler = async (context, next) => {
+  const origin = context.req.header("origin");
+  const site = context.req.header("sec-fetch-site");
+  const isOwnOrigin = origin === undefined || hostOf(origin) === hostOf(`http://${context.req.header("host")}`);
+  const isOwnSite = site === undefined || site === "same-origin" || site === "none";
+  if (isOwnOrigin && isOwnSite) return next();
+  return context.json({ error: "pages of other origins may not ask for this" }, 403, { connection: "close" });
+};
+
+function hostOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).host : undefined;
+}
+
+/** Whether only this machine can reach the address. */
+function isLoopback(hostname: string): boolean {
+  const address = hostname.replace(/^\[(.*)\]$/, "$1").toLowerCase();
+  return address === "localhost" || address === "::1" || (isIP(address) === 4 && address.startsWith("127."));
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
