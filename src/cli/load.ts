@@ -1,0 +1,14 @@
+import { formatMistake } from "../config/mistake.ts";
+import { type Config, loadConfig } from "../config.ts";
+import type { Io } from "./io.ts";
+
+/** What commands read where no file is named. */
+export const defaultFile = "dragoman.yaml";
+
+/** Reads the configuration for a command; tells every mistake on stderr and gives nothing where there are some (exit 2). */
+export async function configFor(file: string, io: Io): Promise<Config | undefined> {
+  const loaded = await loadConfig(file, { env: io.env });
+  if ("config" in loaded) return loaded.config;
+  for (const mistake of loaded.mistakes) io.stderr.write(`${formatMistake(mistake)}\n`);
+  return undefined;
+}

@@ -1,0 +1,155 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { runProgram, startBridge } from "../bridge/bridge-process.ts";
+import { connectGateway } from "../bridge/gateway-client.ts";
+import { eventually, openPlant } from "../bridge/harness.ts";
+import { audit, createLoad } from "../bridge/load.ts";
+
+test("dragoman run says where it listens, with the real ports, and needs no upstream for that", async () => {
+  const plant = await openPlant();
+  await plant.stopCloud();
+  const bridge = await startBridge(plant.configFile);
+  expect(bridge.url).toMatch(/^mqtt:\/\/127\.0\.0\.1:[1-9]\d*$/);
+  expect(bridge.admin).toMatch(/^http:\/\/127\.0\.0\.1:[1-9]\d*$/);
+  expect((await bridge.get("/healthz")).status).toBe(200);
+  expect(await bridge.end("SIGINT")).toBe(0);
+});
+
+test("dragoman run exits 2 with every mistake at its place, and opens nothing", async () => {
+  const plant = await openPlant({ upstream: { setle: "1s" }, spool: { maxBytes: "12 apples" } });
+  const { code, stdout, stderr } = await runProgram(["run", plant.configFile]);
+  expect([code, stdout]).toEqual([2, ""]);
+  const lines = stderr.trim().split("\n");
+  expect(lines).toHaveLength(2);
+  for (const line of lines) expect(line).toMatch(new RegExp(`^${plant.configFile}:1:\\d+: `));
+  expect(stderr).toContain("setle");
+  expect(stderr).toContain("maxBytes");
+});
+
+test("dragoman run exits 2 when there is no such file", async () => {
+  const { code, stderr } = await runProgram(["run", "/nowhere/dragoman.yaml"]);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^[^\n]*\/nowhere\/dragoman\.yaml[^\n]*\n$/);
+});
+
+test("dragoman run exits 1 in one line when a port or the spool is taken", async () => {
+  const plant = await openPlant();
+  const bridge = await startBridge(plant.configFile);
+
+  const second = await runProgram(["run", plant.configFile]);
+  expect(second.code).toBe(1);
+  expect(second.stderr.trim().split("\n")).toHaveLength(1);
+  expect(second.stderr).toMatch(/^dragoman: Cannot open spool /);
+
+  plant.configure({ local: { listen: [bridge.url] }, spool: { directory: "other" } });
+  const third = await runProgram(["run", plant.configFile]);
+  expect(third.code).toBe(1);
+  expect(third.stderr.trim().split("\n")).toHaveLength(1);
+  expect(third.stderr).toMatch(new RegExp(`^dragoman: Cannot listen on "${bridge.url}": `));
+});
+
+test("SIGTERM sends what waits, exits 0 and says that nothing stays", async () => {
+  const plant = await openPlant();
+  const { cloud } = plant;
+  cloud.faults.acknowledgeDelayMs = 20;
+  const load = createLoad();
+  const bridge = await startBridge(plant.configFile);
+  const gateway = await load.send(bridge.url, plant.tokenOf("gw-01"), 1000);
+  await gateway.next("puback", () => load.acknowledged.size >= 500);
+  expect(await bridge.end("SIGTERM")).toBe(0);
+  await gateway.closed;
+
+  expect(audit(load, [cloud])).toMatchObject({ lost: [], disordered: [] });
+  const stopped = bridge.log.all.at(-1);
+  expect(stopped).toMatchObject({ msg: "stopped", level: "info", pending: 0, held: 0, quarantined: 0 });
+  // It went in peace: the last the cloud saw is a DISCONNECT.
+  expect(await cloud.next("closed")).toMatchObject({ by: "device", reason: "disconnect" });
+});
+
+test("SIGTERM with the upstream down exits 0 and says how much stays; the next start sends it", async () => {
+  const plant = await openPlant();
+  await plant.stopCloud();
+  const load = createLoad();
+  const bridge = await startBridge(plant.configFile);
+  const gateway = await load.send(bridge.url, plant.tokenOf("gw-01"), 60);
+  await gateway.next("puback", ({ messageId }) => messageId === 60);
+  expect(await bridge.end("SIGTERM")).toBe(0);
+  expect(bridge.log.all.at(-1)).toMatchObject({ msg: "stopped", pending: 60, held: 0, quarantined: 0 });
+
+  const cloud = await plant.startCloud();
+  const next = await startBridge(plant.configFile);
+  await eventually(() => audit(load, [cloud])).toEqual({ lost: [], disordered: [], arrived: 60 });
+  await eventually(() => next.ledger()).toMatchObject({ received: 60, delivered: 60, pending: 0 });
+});
+
+test("SIGHUP with a bad file is logged and changes nothing; with a good one the bridge goes on under it", async () => {
+  const plant = await openPlant();
+  const { cloud } = plant;
+  const bridge = await startBridge(plant.configFile);
+  // The real port goes into the file, as a user's would be.
+  plant.configure({ local: { listen: [bridge.url] } });
+  const good = readFileSync(plant.configFile, "utf8");
+  const gateway = await connectGateway(bridge.url, { token: plant.tokenOf("gw-01") });
+
+  writeFileSync(plant.configFile, good.replace('"clearblade"', '"clearblad"').replace('"20ms"', '"soon"'));
+  bridge.signal("SIGHUP");
+  await bridge.log.take(2, ({ msg }) => msg === "reload-refused");
+  const refusals = bridge.log.all.filter(({ msg }) => msg === "reload-refused");
+  expect(refusals.map(({ level }) => level)).toEqual(["error", "error"]);
+  expect(refusals[0]?.["mistake"]).toMatch(/^.*dragoman\.yaml:1:\d+: .*clearblad.*clearblade/);
+  await gateway.say("v1/gateway/telemetry", '{"Device A":[{"ts":1,"values":{"n":1}}]}');
+  await cloud.next("telemetry");
+  expect(gateway.client.connected).toBe(true);
+
+  plant.configure({ local: { listen: [bridge.url] }, rules: { telemetry: { shape: "flat" } } });
+  const gone = new Promise<void>((resolve) => gateway.client.once("close", () => resolve()));
+  bridge.signal("SIGHUP");
+  await bridge.log.next(({ msg }) => msg === "reloaded");
+  await gone;
+  const again = await connectGateway(bridge.url, { token: plant.tokenOf("gw-01") });
+  await again.say("v1/gateway/telemetry", '{"Device A":[{"ts":2,"values":{"n":2}}]}');
+  const record = await cloud.next("telemetry", ({ payload }) => payload.toString().includes("2"));
+  expect(record.payload.toString()).toBe('{"ts":2,"n":2}');
+  expect(await bridge.end("SIGTERM")).toBe(0);
+  expect(bridge.text()).not.toMatch(/^\s+at /m);
+});
+
+test("SIGHUP with a file that is right but cannot be run, as on a taken port, goes on with what was before", async () => {
+  const plant = await openPlant();
+  const bridge = await startBridge(plant.configFile);
+  const [first] = bridge.log.all.filter(({ msg }) => msg === "ready");
+  plant.configure({ local: { listen: [plant.cloud.urls[0]] } });
+  bridge.signal("SIGHUP");
+  const failure = await bridge.log.next(({ msg }) => msg === "reload-failed");
+  expect(failure).toMatchObject({ level: "error", err: { code: "ERR_LISTEN" } });
+  const again = await bridge.log.next(({ msg }) => msg === "ready", first);
+  const [url = ""] = again["listen"] as readonly string[];
+  const gateway = await connectGateway(url, { token: plant.tokenOf("gw-01") });
+  await gateway.say("v1/gateway/telemetry", '{"Device A":[{"ts":1,"values":{"n":1}}]}');
+  await plant.cloud.next("telemetry");
+  expect(await bridge.end("SIGTERM")).toBe(0);
+  expect(bridge.text()).not.toMatch(/^\s+at /m);
+});
+
+test("SIGTERM that comes while SIGHUP is at work ends it all the same", async () => {
+  const plant = await openPlant();
+  const bridge = await startBridge(plant.configFile);
+  bridge.signal("SIGHUP");
+  expect(await bridge.end("SIGTERM")).toBe(0);
+  expect(bridge.log.all.at(-1)).toMatchObject({ msg: "stopped" });
+});
+
+test("SIGHUP loses nothing that was acknowledged before it", async () => {
+  const plant = await openPlant();
+  const { cloud } = plant;
+  cloud.faults.acknowledgeDelayMs = 50;
+  const load = createLoad();
+  const bridge = await startBridge(plant.configFile);
+  const gateway = await load.send(bridge.url, plant.tokenOf("gw-01"), 500);
+  await gateway.next("puback", () => load.acknowledged.size >= 200);
+  bridge.signal("SIGHUP");
+  await gateway.closed;
+  cloud.faults.acknowledgeDelayMs = 0;
+  await eventually(() => audit(load, [cloud])).toMatchObject({ lost: [], disordered: [] });
+  expect(await bridge.end("SIGTERM")).toBe(0);
+});
