@@ -1,0 +1,89 @@
+import { cpSync, readdirSync } from "node:fs";
+import { cpus, release } from "node:os";
+import { baselineName, measurePipeline, type PipelineFigure } from "./pipeline/pipeline.ts";
+import { figure, tableText } from "./table.ts";
+import type { Timing } from "./timing.ts";
+
+/** Which of the two to run, and of that which: `npm run bench -- micro dialect`, `npm run bench -- pipeline dragoman`. */
+const [which = "all", ...only] = process.argv.slice(2);
+if (!["all", "micro", "pipeline"].includes(which)) {
+  process.stderr.write("bench: wanted nothing, micro [NAME…] or pipeline [NAME]\n");
+  process.exit(2);
+}
+
+process.stdout.write(`Node ${process.version}, ${release()}, ${cpus().length} x ${cpus()[0]?.model ?? "?"}\n`);
+process.stdout.write(
+  "Compare within this run only: the ratios say something of the code, the figures of the machine.\n",
+);
+if (which !== "pipeline") await runMicro();
+if (which !== "micro") await runPipeline();
+
+async function runMicro(): Promise<void> {
+  // What the parts read from beside `src/`, for the copy that is measured here.
+  for (const name of ["mappings", "package.json"]) {
+    cpSync(new URL(`../../../${name}`, import.meta.url), new URL(`../${name}`, import.meta.url), { recursive: true });
+  }
+  const modules = readdirSync(new URL("./micro/", import.meta.url)).filter((name) => name.endsWith(".js"));
+  for (const name of modules) {
+    if (only.length > 0 && !only.includes(name.replace(/\.js$/, ""))) continue;
+    const { measure } = (await import(new URL(`./micro/${name}`, import.meta.url).href)) as {
+      measure(): Promise<readonly Timing[]>;
+    };
+    const timings = await measure();
+    const rows = timings.map(({ name: operation, ns, against }) => {
+      const measureNs = timings.find((timing) => timing.name === against)?.ns;
+      return [operation, figure(ns / 1000), figure(1e9 / ns), measureNs === undefined ? "" : figure(ns / measureNs)];
+    });
+    const heads = [name.replace(/\.js$/, ""), "µs", "per second", "time ratio"];
+    process.stdout.write(`\n${tableText(heads, rows)}`);
+  }
+}
+
+async function runPipeline(): Promise<void> {
+  const how = { only: only[0] ?? "", report: progress };
+  const steady = { pace: { rate: 2000 }, warmUpMs: 2000, durationMs: 5000 };
+  for (const upstream of ["up", "down"] as const) {
+    const figures = await measurePipeline(upstream, steady, how);
+    process.stdout.write(`\n2,000 messages/s from 20 gateways for 5 s, upstream ${upstream}\n${latencyTable(figures)}`);
+  }
+  const flat = { pace: { window: 50 }, warmUpMs: 2000, durationMs: 4000 };
+  const figures = await measurePipeline("up", flat, how);
+  process.stdout.write(
+    `\nAs fast as it goes: 20 gateways, 50 unacknowledged each, for 4 s, upstream up\n${rateTable(figures)}`,
+  );
+}
+
+function progress({ subject, upstream, note }: PipelineFigure): void {
+  process.stderr.write(`bench: ${subject}, upstream ${upstream}${note === "" ? "" : `: ${note}`}\n`);
+}
+
+function latencyTable(figures: readonly PipelineFigure[]): string {
+  const base = figures.find(({ subject }) => subject === baselineName);
+  const rows = figures.map((one) => [
+    one.subject,
+    figure(one.p50),
+    figure(one.p99),
+    figure(one.max),
+    figure((one.p99 ?? Number.NaN) / (base?.p99 ?? Number.NaN)),
+    `${one.acknowledged} of ${one.sent}`,
+    one.upstream === "up" ? `${one.arrived - one.warmUp} of ${one.sent}` : "-",
+    figure(one.cpuMicros),
+  ]);
+  const heads = ["", "PUBACK p50 ms", "p99 ms", "max ms", "p99 ratio", "acknowledged", "arrived", "CPU µs"];
+  return tableText(heads, rows);
+}
+
+function rateTable(figures: readonly PipelineFigure[]): string {
+  const base = figures.find(({ subject }) => subject === baselineName);
+  const rows = figures.map((one) => [
+    one.subject,
+    figure(one.acknowledgedPerSecond),
+    figure(one.arrivedPerSecond),
+    figure(one.arrivedPerSecond / (base?.arrivedPerSecond ?? Number.NaN)),
+    figure(one.p99),
+    figure(one.cpuMicros),
+    figure(one.cpuMicros / (base?.cpuMicros ?? Number.NaN)),
+  ]);
+  const heads = ["", "acknowledged/s", "arrived/s", "ratio", "PUBACK p99 ms", "CPU µs", "ratio"];
+  return tableText(heads, rows);
+}

@@ -1,0 +1,129 @@
+import { createGateway, type Side } from "../../src/gateway/gateway.ts";
+import type { JsonText } from "../../src/message/json.ts";
+import type { DeviceId } from "../../src/message/message.ts";
+import { type Timing, timeInTurn } from "../timing.ts";
+
+const devices = Array.from({ length: 64 }, (_, index) => `sensor-${index}` as DeviceId);
+const inHand = 200;
+
+/** One-device telemetry through the rules with nothing in the way: in, published, acknowledged, settled. */
+export async function measure(): Promise<readonly Timing[]> {
+  const one = telemetry(1);
+  const many = telemetry(inHand);
+  const body = bodyOnly();
+  const bare = "making the body alone";
+  const ns = timeInTurn({ one, many, body });
+  return [
+    { name: "one telemetry message, acknowledged at once", ns: ns.one, against: bare },
+    { name: `the same with ${inHand} unacknowledged`, ns: ns.many, against: bare },
+    { name: bare, ns: ns.body },
+  ];
+}
+
+function telemetry(unacknowledged: number): () => void {
+  const gateway = attachedGateway();
+  const tokens: number[] = [];
+  let nowMs = 1_000_000;
+  let seq = 1000;
+  return () => {
+    seq += 1;
+    nowMs += 0.01;
+    const device = devices[seq % devices.length] as DeviceId;
+    const values = `{"temperature":21.5,"humidity":${seq},"status":"ok"}` as JsonText;
+    const effects = gateway.handle(
+      {
+        kind: "arrived",
+        seq,
+        arrivedMs: nowMs,
+        connection: 1,
+        messages: [{ kind: "telemetry", device, points: [{ ts: 1483228800000, values }] }],
+        open: isOpen,
+        queue: true,
+      },
+      nowMs,
+    );
+    for (const effect of effects) if (effect.kind === "publish") tokens.push(effect.token);
+    if (tokens.length >= unacknowledged) {
+      for (const token of tokens) gateway.handle({ kind: "acknowledged", token, code: 0 }, nowMs);
+      tokens.length = 0;
+    }
+  };
+}
+
+function bodyOnly(): () => Uint8Array {
+  let seq = 1000;
+  return () => {
+    seq += 1;
+    return Buffer.from(`[{"ts":1483228800000,"values":{"temperature":21.5,"humidity":${seq},"status":"ok"}}]`);
+  };
+}
+
+function attachedGateway(): ReturnType<typeof createGateway> {
+  const gateway = createGateway({
+    id: "bench",
+    local: thingsboard,
+    upstream: google,
+    inFlight: 256,
+    attachTimeoutMs: 10_000,
+    settleMs: 0,
+    facts: [],
+    rules: {
+      telemetry: { shape: "points", folderKey: "subFolder" },
+      state: { mode: "document", interval: 1100 },
+      config: { keys: [], document: null, gateway: "withhold" },
+      commands: { form: "params", timeout: 60_000, responses: "responses", replies: null, gateway: [] },
+      attributes: { gateway: "withhold" },
+      claims: { folder: null },
+      detachAfter: 600_000,
+    },
+  });
+  gateway.handle({ kind: "localConnected", connection: 1 }, 1000);
+  gateway.handle({ kind: "upstreamOpened" }, 1000);
+  for (const [index, device] of devices.entries()) {
+    const messages = [{ kind: "attach", device }] as const;
+    const effects = gateway.handle(
+      { kind: "arrived", seq: index + 1, arrivedMs: 1000, connection: 1, messages, open: isOpen, queue: true },
+      1000,
+    );
+    for (const effect of effects) {
+      if (effect.kind === "publish") gateway.handle({ kind: "acknowledged", token: effect.token, code: 0 }, 1000);
+    }
+  }
+  return gateway;
+}
+
+function isOpen(): boolean {
+  return true;
+}
+
+const thingsboard: Side = {
+  traits: {
+    attach: "implied",
+    config: "changes",
+    state: "changes",
+    commands: "replied",
+    errors: "none",
+    time: "payload",
+    body: "points",
+    packet: "devices",
+  },
+  ids: { form: "free" },
+  limits: {},
+  retries: new Map(),
+};
+
+const google: Side = {
+  traits: {
+    attach: "required",
+    config: "document",
+    state: "document",
+    commands: "oneWay",
+    errors: "topic",
+    time: "arrival",
+    body: "bytes",
+    packet: "device",
+  },
+  ids: { form: "restricted", pattern: "[a-zA-Z][-a-zA-Z0-9._~%]*", minLength: 3, maxLength: 255 },
+  limits: { telemetryBytes: 256_000, messagesPerSecond: 1e9, bytesPerSecond: 1e12, pace: 0.8 },
+  retries: new Map(),
+};
