@@ -10,9 +10,10 @@ import type { DeviceId, DownMessage, UpMessage } from "../message/message.ts";
 import type { Packet, Subscription } from "../message/packet.ts";
 import type { GatewaySpool, SpoolRecord } from "../spool/spool.ts";
 import type { UpstreamConnection, UpstreamHandlers } from "../upstream/connection.ts";
+import { Backlog } from "./backlog.ts";
 import { describeUnread } from "./describe-unread.ts";
-import { MemoryUse } from "./memory-use.ts";
-import { Reruns } from "./reruns.ts";
+import { outward } from "./outward.ts";
+import { UpstreamFacts } from "./upstream-facts.ts";
 
 /** Where the parts' findings go; `pino` fits. */
 export interface Log {
@@ -54,20 +55,12 @@ export interface LinkParts {
 
 /** Stands for all devices in topics that name none. */
 const anyDevice = "any" as DeviceId;
-/** Messages one gateway may have in memory; beyond that its backlog stays on disk. */
-const maxLoad = 4096;
-/** The same in payload bytes: of large packets far fewer fit. */
-const maxBytes = 16 * 1024 * 1024;
-const readRecords = 256;
-const readBytes = 1024 * 1024;
-
-const noFates: ReadonlyMap<number, Fate> = new Map();
 
 /**
  * One gateway's way through the parts: packets in, decoded, admitted, journaled, handed to the rules, and what the rules
  * want done. It knows no topic and no message kind.
  *
- * Records reach the rules from memory while they keep up, and from the spool, in bounded reads, once they do not.
+ * Which records it hands over as they arrive and which later is for `Backlog` to say.
  */
 export class Link {
   readonly id: string;
@@ -81,25 +74,15 @@ export class Link {
   #running = false;
   #timer: NodeJS.Timeout | undefined;
   #armedFor = Number.POSITIVE_INFINITY;
-  readonly #memory = new MemoryUse();
-  /** Every record up to here has been handed to the rules. */
-  #cursor = 0;
-  #isCaughtUp = false;
-  /** Records before the cursor that go to the rules again, before anything else does. */
-  readonly #reruns = new Reruns();
-  #reading: NodeJS.Immediate | undefined;
-  #closes: Record<string, number> = {};
-  #lastClose: { reason: string; detail: string } | undefined;
-  #upstreamSinceMs: number | undefined;
-  #awaySinceMs: number | undefined;
-  /** From the last connection's end to this one's beginning. */
-  #gapMs: number | undefined;
+  readonly #backlog: Backlog;
+  readonly #facts = new UpstreamFacts();
   #isClosed = false;
 
   constructor(parts: LinkParts) {
     this.id = parts.id;
     this.#parts = parts;
     this.#local = parts.local;
+    this.#backlog = new Backlog({ ...parts, dispatch: (event) => this.#dispatch(event) });
     this.#upstream = parts.connect({
       opened: () => this.#upstreamOpened(),
       closed: (reason, detail, unacknowledged) => this.#upstreamClosed(reason, detail, unacknowledged),
@@ -112,7 +95,7 @@ export class Link {
         parts.spool.countDown("dropped", 1, "oversize");
       },
     });
-    this.#readOn();
+    this.#backlog.readOn();
   }
 
   /** The highest QoS at which the gateway may subscribe to the filter; `undefined`: not at all. */
@@ -129,7 +112,7 @@ export class Link {
     const said = this.#local.decode("up", packet);
     this.#trace("local", "in", packet, said.kind === "unknownTopic" ? undefined : said.rule);
     this.#reportUnread(said, packet);
-    const { decoded, fates } = this.#mapped(said);
+    const { decoded, fates } = outward(this.#parts.mapping, said);
     const { connection, protocol } = client;
     const { topic, qos, payload } = packet;
     const arrival: Arrival = { protocol, connection, nowMs: now(), topic, qos, packetId, bytes: payload.length };
@@ -187,8 +170,7 @@ export class Link {
 
   /** Whether messages of the record have been handed to the rules and have no fate yet. */
   isUnderWay(record: SpoolRecord): boolean {
-    if (record.seq > this.#cursor || this.#reruns.has(record.seq)) return false;
-    return Array.from({ length: record.count }, (_, index) => record.isOpen(index)).includes(true);
+    return this.#backlog.isUnderWay(record);
   }
 
   /**
@@ -196,11 +178,7 @@ export class Link {
    * `isShared`: other messages of its record are under way.
    */
   again(ref: MessageRef, options: { readonly isShared: boolean }): void {
-    // What lies ahead of the cursor is read in its turn.
-    if (ref.seq > this.#cursor) return;
-    this.#reruns.add(ref, options);
-    this.#isCaughtUp = false;
-    this.#readOn();
+    this.#backlog.again(ref, options);
   }
 
   /** What the rules know, and the state of the connection upstream. */
@@ -211,12 +189,10 @@ export class Link {
       ledger: this.#parts.spool.ledger,
       upstream: {
         state,
-        ...(this.#lastClose ?? {}),
+        ...this.#facts.status(),
         ...(lastProvenMs === undefined ? {} : { lastProvenMs }),
-        ...(this.#gapMs === undefined ? {} : { gapMs: this.#gapMs }),
         ...(clockFinding === undefined ? {} : { clock: clockFinding }),
         ...(expiresAtMs === undefined ? {} : { tokenExpiresMs: expiresAtMs }),
-        closes: { ...this.#closes },
       },
     };
   }
@@ -230,7 +206,7 @@ export class Link {
     }
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    clearImmediate(this.#reading);
+    this.#backlog.close();
     await this.#upstream.close({ drainMs: Math.max(0, deadline - this.#parts.now()) });
   }
 
@@ -251,14 +227,14 @@ export class Link {
   }
 
   #arrived(record: SpoolRecord, decoded: Decoded, connection: number): void {
-    const queue = this.#isCaughtUp && this.#hasRoom;
-    if (queue) this.#cursor = record.seq;
-    else this.#isCaughtUp = false;
-    if (decoded.kind !== "messages") return;
+    if (decoded.kind !== "messages") {
+      this.#backlog.admit(record, undefined);
+      return;
+    }
     const { seq, arrivedMs } = record;
     const messages = decoded.messages as readonly UpMessage[];
     const open = (index: number) => record.isOpen(index);
-    if (queue) this.#carry(record, messages, open);
+    const queue = this.#backlog.admit(record, messages);
     this.#dispatch({ kind: "arrived", seq, arrivedMs, connection, messages, open, queue });
   }
 
@@ -293,9 +269,7 @@ export class Link {
   }
 
   #upstreamClosed(reason: string, detail: string, unacknowledged: readonly number[]): void {
-    this.#lastClose = { reason, detail };
-    if (this.#upstreamSinceMs !== undefined) this.#awaySinceMs = this.#parts.now();
-    this.#upstreamSinceMs = undefined;
+    this.#facts.closed(reason, detail, this.#parts.now());
     if (!this.#isClosed) {
       const level = reason === "token-expired" ? "info" : "warn";
       this.#parts.log[level](
@@ -305,18 +279,11 @@ export class Link {
       this.#dispatch({ kind: "upstreamClosed", reason, unacknowledged });
     }
     // The rules may have said what it was.
-    const named = this.#lastClose.reason;
-    this.#closes[named] = (this.#closes[named] ?? 0) + 1;
+    this.#facts.count();
   }
 
   #upstreamOpened(): void {
-    const nowMs = this.#parts.now();
-    const after = this.#lastClose?.reason;
-    if (this.#awaySinceMs !== undefined) this.#gapMs = nowMs - this.#awaySinceMs;
-    this.#awaySinceMs = undefined;
-    this.#upstreamSinceMs = nowMs;
-    this.#lastClose = undefined;
-    const gap = this.#gapMs === undefined || after === undefined ? {} : { gapMs: this.#gapMs, after };
+    const gap = this.#facts.opened(this.#parts.now());
     this.#parts.log.info({ gateway: this.id, ...gap }, "upstream-open");
     const detail = this.#upstream.clockFinding;
     if (detail !== undefined) this.#parts.log.error({ gateway: this.id, detail }, "clock-wrong");
@@ -331,7 +298,7 @@ export class Link {
     for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#handle(next);
     this.#running = false;
     this.#arm();
-    if (!this.#isCaughtUp) this.#readOn();
+    this.#backlog.readOn();
   }
 
   /** A defect of the rules must not end the process: it would come back with the same packet after every restart. */
@@ -380,20 +347,19 @@ export class Link {
         return;
       case "reconnect": {
         const { detail = "", reason } = effect;
-        // The rules know better what a close was: that is what status shows.
-        if (this.#upstream.state === "waiting") this.#lastClose = { reason, detail };
+        if (this.#upstream.state === "waiting") this.#facts.rename(reason, detail);
         this.#upstream.reconnect(reason);
         return;
       }
       case "settle":
-        this.#memory.settled(effect.ref.seq);
+        this.#backlog.settled(effect.ref.seq);
         spool.settle(effect.ref, effect.fate);
         return;
       case "store":
         spool.put(effect.key, effect.value);
         return;
       case "recall":
-        this.#recall(effect.device, effect.limit);
+        this.#events.push(...this.#backlog.recall(effect.device, effect.limit));
         return;
       case "countDown":
         spool.countDown(effect.event, effect.count, effect.reason);
@@ -444,132 +410,6 @@ export class Link {
       const device = local.subscribable(filter)?.device;
       return device !== undefined && devices.includes(device);
     });
-  }
-
-  #recall(device: DeviceId, limit: number): void {
-    const released = this.#parts.spool.release(device, limit);
-    for (const { record, index } of released) {
-      if (this.#reruns.has(record.seq)) continue;
-      const { seq, arrivedMs } = record;
-      const message = this.#read(record, () => this.again({ seq, index }, { isShared: false }))[index];
-      if (message === undefined || !record.isOpen(index) || this.#reruns.has(seq)) continue;
-      this.#events.push({ kind: "recalled", seq, arrivedMs, index, message });
-    }
-    if (released.length < limit) this.#events.push({ kind: "recallEnded", device });
-  }
-
-  /** The spool shows a record as its append resolves, so whatever a later turn reads has passed `#arrived`. */
-  #readOn(): void {
-    // Half-full before reading on: a read per freed place would cost more than the records.
-    if (this.#isClosed || this.#reading !== undefined || this.#isHalfFull) return;
-    this.#reading = setImmediate(() => {
-      this.#reading = undefined;
-      this.#readBacklog();
-    });
-  }
-
-  #readBacklog(): void {
-    const { spool } = this.#parts;
-    if (this.#reruns.size > 0) {
-      this.#readAgain();
-      this.#readOn();
-      return;
-    }
-    const records = spool.read(this.#cursor, readRecords, readBytes);
-    for (const record of records) {
-      if (!this.#hasRoom) break;
-      this.#cursor = record.seq;
-      this.#queue(record, (index) => record.isOpen(index));
-    }
-    if (records.length > 0) {
-      this.#readOn();
-      return;
-    }
-    // What was held or parked by an earlier run may be newer than all that was read, and comes by `recall`.
-    this.#cursor = Math.max(this.#cursor, spool.lastSeq);
-    this.#isCaughtUp = true;
-    this.#dispatch({ kind: "caughtUp" });
-  }
-
-  #readAgain(): void {
-    const { spool } = this.#parts;
-    let bytes = 0;
-    for (let records = 0; records < readRecords && bytes < readBytes && this.#hasRoom; records++) {
-      const rerun = this.#reruns.take();
-      if (rerun === undefined) return;
-      const { seq, indexes } = rerun;
-      const [record] = spool.read(seq - 1, 1, 0);
-      if (record?.seq !== seq) continue;
-      bytes += record.packet.payload.length;
-      this.#queue(record, (index) => record.isOpen(index) && indexes?.has(index) !== false);
-    }
-  }
-
-  #queue(record: SpoolRecord, open: (index: number) => boolean): void {
-    const { seq, arrivedMs } = record;
-    const messages = this.#read(record);
-    this.#carry(record, messages, open);
-    this.#dispatch({ kind: "arrived", seq, arrivedMs, messages, open, queue: true });
-  }
-
-  get #hasRoom(): boolean {
-    return this.#parts.engine.load < maxLoad && this.#memory.bytes < maxBytes;
-  }
-
-  get #isHalfFull(): boolean {
-    return this.#parts.engine.load > maxLoad / 2 || this.#memory.bytes > maxBytes / 2;
-  }
-
-  /** The rules are about to have these messages in memory. */
-  #carry({ seq, packet }: SpoolRecord, messages: readonly UpMessage[], open: (index: number) => boolean): void {
-    let count = 0;
-    for (let index = 0; index < messages.length; index++) if (open(index)) count += 1;
-    this.#memory.add(seq, count, packet.payload.length);
-  }
-
-  /** The messages of a record, read again: by the dialect that was in force when it came. */
-  #read(record: SpoolRecord, reopened?: () => void): readonly UpMessage[] {
-    const { dialectOf, spool } = this.#parts;
-    const decoded = dialectOf(record.dialect)?.decode("up", record.packet);
-    if (decoded?.kind === "messages") {
-      const count = decoded.messages.length + (decoded.misfits.length > 0 ? 1 : 0);
-      if (count === 0) return this.#settleOpen(record, { kind: "dropped", reason: "empty" });
-      if (count !== record.count) this.#recount(record, count, reopened);
-      // What cannot be read is the last one.
-      if (count > decoded.messages.length && record.isOpen(count - 1)) {
-        const reason = describeUnread(decoded);
-        spool.settle({ seq: record.seq, index: count - 1 }, { kind: "quarantined", reason });
-      }
-      const mapped = this.#mapped(decoded);
-      for (const [index, fate] of mapped.fates)
-        if (record.isOpen(index)) spool.settle({ seq: record.seq, index }, fate);
-      return mapped.decoded.messages as readonly UpMessage[];
-    }
-    const reason = decoded === undefined ? `unknown dialect "${record.dialect}"` : describeUnread(decoded);
-    return this.#settleOpen(record, { kind: "quarantined", reason });
-  }
-
-  /** Once a packet reads otherwise, places in it mean nothing: with fates in it, it goes again as a whole. */
-  #recount(record: SpoolRecord, count: number, reopened: (() => void) | undefined): void {
-    const { spool } = this.#parts;
-    const { seq } = record;
-    if (Array.from({ length: record.count }, (_, index) => record.isOpen(index)).includes(false)) {
-      spool.reopen(seq, count);
-      reopened?.();
-    } else spool.recount(seq, count);
-  }
-
-  #settleOpen(record: SpoolRecord, fate: Fate): readonly [] {
-    const { seq, count } = record;
-    for (let index = 0; index < count; index++) {
-      if (record.isOpen(index)) this.#parts.spool.settle({ seq, index }, fate);
-    }
-    return [];
-  }
-
-  /** What a packet means in the words of the upstream side, and what goes no further. */
-  #mapped<Read extends Decoded>(decoded: Read): { readonly decoded: Read; readonly fates: ReadonlyMap<number, Fate> } {
-    return this.#parts.mapping?.outward(decoded) ?? { decoded, fates: noFates };
   }
 
   #arm(): void {

@@ -1,0 +1,172 @@
+import type { GatewayEvent } from "../gateway/event.ts";
+import type { MessageRef } from "../message/fate.ts";
+import type { DeviceId, UpMessage } from "../message/message.ts";
+import type { SpoolRecord } from "../spool/spool.ts";
+import { MemoryUse } from "./memory-use.ts";
+import { type ReadRecord, type RecordReaderParts, recordReader } from "./record-reader.ts";
+import { Reruns } from "./reruns.ts";
+
+export interface BacklogParts extends RecordReaderParts {
+  /** The rules' messages in memory. */
+  readonly engine: { readonly load: number };
+  readonly dispatch: (event: GatewayEvent) => void;
+}
+
+/** Messages one gateway may have in memory; beyond that its backlog stays on disk. */
+const maxLoad = 4096;
+/** The same in payload bytes: of large packets far fewer fit. */
+const maxBytes = 16 * 1024 * 1024;
+const readRecords = 256;
+const readBytes = 1024 * 1024;
+
+/**
+ * Decides which records the rules get from memory, as they arrive, and which they get later, read back from the spool in
+ * bounded steps. Owns the place up to which everything has been handed over, so that nothing comes twice and nothing
+ * overtakes what is older.
+ */
+export class Backlog {
+  readonly #parts: BacklogParts;
+  readonly #read: ReadRecord;
+  readonly #memory = new MemoryUse();
+  /** Every record up to here has been handed to the rules. */
+  #cursor = 0;
+  #isCaughtUp = false;
+  /** Records before the cursor that go to the rules again, before anything else does. */
+  readonly #reruns = new Reruns();
+  #reading: NodeJS.Immediate | undefined;
+  #isClosed = false;
+
+  constructor(parts: BacklogParts) {
+    this.#parts = parts;
+    this.#read = recordReader(parts);
+  }
+
+  /**
+   * A record was written just now. Whether the rules may queue its messages at once; otherwise they come again when they
+   * are read back. `messages` is absent where the packet could not be read.
+   */
+  admit(record: SpoolRecord, messages: readonly UpMessage[] | undefined): boolean {
+    const queue = this.#isCaughtUp && this.#hasRoom;
+    if (queue) this.#cursor = record.seq;
+    else this.#isCaughtUp = false;
+    if (queue && messages !== undefined) this.#carry(record, messages, (index) => record.isOpen(index));
+    return queue;
+  }
+
+  /** One message of the record has its fate. */
+  settled(seq: number): void {
+    this.#memory.settled(seq);
+  }
+
+  /** Whether messages of the record have been handed to the rules and have no fate yet. */
+  isUnderWay(record: SpoolRecord): boolean {
+    if (record.seq > this.#cursor || this.#reruns.has(record.seq)) return false;
+    return Array.from({ length: record.count }, (_, index) => record.isOpen(index)).includes(true);
+  }
+
+  /**
+   * Hands a message that was made open again to the rules: in the order of the spool, and before all that comes later.
+   * `isShared`: other messages of its record are under way.
+   */
+  again(ref: MessageRef, options: { readonly isShared: boolean }): void {
+    // What lies ahead of the cursor is read in its turn.
+    if (ref.seq > this.#cursor) return;
+    this.#reruns.add(ref, options);
+    this.#isCaughtUp = false;
+    this.readOn();
+  }
+
+  /** The answer to `recall`: the oldest held and parked messages of a device. */
+  recall(device: DeviceId, limit: number): readonly GatewayEvent[] {
+    const events: GatewayEvent[] = [];
+    const released = this.#parts.spool.release(device, limit);
+    for (const { record, index } of released) {
+      if (this.#reruns.has(record.seq)) continue;
+      const { seq, arrivedMs } = record;
+      const message = this.#read(record, () => this.again({ seq, index }, { isShared: false }))[index];
+      if (message === undefined || !record.isOpen(index) || this.#reruns.has(seq)) continue;
+      events.push({ kind: "recalled", seq, arrivedMs, index, message });
+    }
+    if (released.length < limit) events.push({ kind: "recallEnded", device });
+    return events;
+  }
+
+  /**
+   * Sees to it that the next step is read, if there is something to read and room for it. To be called whenever the rules
+   * have taken an event, because that is when room comes about.
+   *
+   * The spool shows a record as its append resolves, so whatever a later turn reads has passed `admit`.
+   */
+  readOn(): void {
+    // Half-full before reading on: a read per freed place would cost more than the records.
+    if (this.#isCaughtUp || this.#isClosed || this.#reading !== undefined || this.#isHalfFull) return;
+    this.#reading = setImmediate(() => {
+      this.#reading = undefined;
+      this.#readStep();
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearImmediate(this.#reading);
+  }
+
+  #readStep(): void {
+    const { dispatch, spool } = this.#parts;
+    if (this.#reruns.size > 0) {
+      this.#readAgain();
+      this.readOn();
+      return;
+    }
+    const records = spool.read(this.#cursor, readRecords, readBytes);
+    for (const record of records) {
+      if (!this.#hasRoom) break;
+      this.#cursor = record.seq;
+      this.#queue(record, (index) => record.isOpen(index));
+    }
+    if (records.length > 0) {
+      this.readOn();
+      return;
+    }
+    // What was held or parked by an earlier run may be newer than all that was read, and comes by `recall`.
+    this.#cursor = Math.max(this.#cursor, spool.lastSeq);
+    this.#isCaughtUp = true;
+    dispatch({ kind: "caughtUp" });
+  }
+
+  #readAgain(): void {
+    const { spool } = this.#parts;
+    let bytes = 0;
+    for (let records = 0; records < readRecords && bytes < readBytes && this.#hasRoom; records++) {
+      const rerun = this.#reruns.take();
+      if (rerun === undefined) return;
+      const { seq, indexes } = rerun;
+      const [record] = spool.read(seq - 1, 1, 0);
+      if (record?.seq !== seq) continue;
+      bytes += record.packet.payload.length;
+      this.#queue(record, (index) => record.isOpen(index) && indexes?.has(index) !== false);
+    }
+  }
+
+  #queue(record: SpoolRecord, open: (index: number) => boolean): void {
+    const { seq, arrivedMs } = record;
+    const messages = this.#read(record);
+    this.#carry(record, messages, open);
+    this.#parts.dispatch({ kind: "arrived", seq, arrivedMs, messages, open, queue: true });
+  }
+
+  /** The rules are about to have these messages in memory. */
+  #carry({ seq, packet }: SpoolRecord, messages: readonly UpMessage[], open: (index: number) => boolean): void {
+    let count = 0;
+    for (let index = 0; index < messages.length; index++) if (open(index)) count += 1;
+    this.#memory.add(seq, count, packet.payload.length);
+  }
+
+  get #hasRoom(): boolean {
+    return this.#parts.engine.load < maxLoad && this.#memory.bytes < maxBytes;
+  }
+
+  get #isHalfFull(): boolean {
+    return this.#parts.engine.load > maxLoad / 2 || this.#memory.bytes > maxBytes / 2;
+  }
+}
