@@ -5,6 +5,7 @@ import { Link, type Log, type TraceEvent } from "./bridge/link.ts";
 import { pairFor } from "./bridge/pairing.ts";
 import { createRepair } from "./bridge/repair.ts";
 import { startSelfCheck } from "./bridge/self-check.ts";
+import { upstreamAccess } from "./bridge/upstream-access.ts";
 import type { Config, GatewayConfig } from "./config.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { type LocalClient, type LocalListener, openListener, type Registry } from "./local/listener.ts";
@@ -14,7 +15,6 @@ import type { BridgeStatus, GatewayReport } from "./message/status.ts";
 import { openSpool } from "./spool/open-spool.ts";
 import type { Spool } from "./spool/spool.ts";
 import { openUpstream } from "./upstream/connection.ts";
-import type { UpstreamTls } from "./upstream/dial.ts";
 import { loginFor } from "./upstream/login.ts";
 
 export interface BridgeOptions {
@@ -209,19 +209,10 @@ function openLink(config: Config, gateway: GatewayConfig, around: LinkSurroundin
     facts: spool.entries(),
     remember: (key, value) => spool.put(key, value),
   });
-  const { options, url } = config.upstream;
-  const { connection, reconnects } = config.upstream.dialect;
-  const login = loginFor({
-    rules: {
-      credentials: connection.credentials,
-      clientId: upstream.clientId,
-      username: upstream.username,
-      audience: options.audience ?? upstream.audience,
-    },
-    gateway: gateway.upstream,
-    tokenLifetimeMs: options.tokenLifetime,
-    now: around.now,
-  });
+  const { reconnects } = config.upstream.dialect;
+  const { rules, ...access } = upstreamAccess(config, gateway);
+  const tokenLifetimeMs = config.upstream.options.tokenLifetime;
+  const login = loginFor({ rules, gateway: gateway.upstream, tokenLifetimeMs, now: around.now });
   return new Link({
     ...around,
     id: gateway.id,
@@ -232,32 +223,11 @@ function openLink(config: Config, gateway: GatewayConfig, around: LinkSurroundin
     mapping,
     spool,
     dialectOf: (name) => (name === local.dialect.name ? local : around.dialects(gateway.id, name)),
-    connect: (handlers) =>
-      openUpstream(
-        {
-          url,
-          tls: tlsOf(options, gateway),
-          protocol: options.protocol ?? connection.protocols[0] ?? 4,
-          keepaliveMs: options.keepalive,
-          connectTimeoutMs: options.connectTimeout,
-          login,
-          reconnects,
-          now: around.now,
-        },
-        handlers,
-      ),
+    connect: (handlers) => openUpstream({ ...access, login, reconnects, now: around.now }, handlers),
   });
 }
 
 /** What a spool is called by every process that has it open. */
 function spoolName(directory: string): string {
   return directory === "memory" ? directory : realpathSync(directory);
-}
-
-function tlsOf({ tls }: Config["upstream"]["options"], { upstream }: GatewayConfig): UpstreamTls {
-  return {
-    ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls?.serverName === undefined ? {} : { serverName: tls.serverName }),
-    ...(upstream.tls === undefined ? {} : { certificate: upstream.tls.certificate, key: upstream.tls.key }),
-  };
 }

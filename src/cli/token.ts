@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { upstreamAccess } from "../bridge/upstream-access.ts";
 import type { Config, GatewayConfig } from "../config.ts";
 import { DragomanError } from "../errors.ts";
 import { loginFor } from "../upstream/login.ts";
@@ -31,19 +32,15 @@ export function addTokenCommand(program: Command, io: Io): void {
 async function mint(file: string, flags: TokenFlags, io: Io): Promise<number> {
   const config = await configFor(file, io);
   if (config === undefined) return 2;
-  const { dialect, options, parameters, url } = config.upstream;
+  const { dialect, options } = config.upstream;
   const gateway = chooseGateway(config, flags.gateway);
-  const bound = dialect.bind({ ...parameters, gateway: gateway.upstream.gateway });
-  const { credentials } = dialect.connection;
-  if (credentials !== "jwt" && flags.login !== true) {
+  const { url, rules } = upstreamAccess(config, gateway);
+  if (rules.credentials !== "jwt" && flags.login !== true) {
     throw new DragomanError(
       "ERR_USAGE",
       `Cannot make a token for gateway "${gateway.id}": dialect "${dialect.name}" logs in without one, wanted --login`,
     );
   }
-  const { clientId, username } = bound;
-  const audience = options.audience ?? bound.audience;
-  const rules = { credentials, clientId, username, audience };
   const login = await loginFor({ rules, gateway: gateway.upstream, tokenLifetimeMs: options.tokenLifetime })();
   io.stdout.write(
     flags.login === true ? `${JSON.stringify({ url, ...login }, undefined, 2)}\n` : `${login.password}\n`,
