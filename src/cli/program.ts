@@ -3,6 +3,7 @@ import { DragomanError, type ErrorCode } from "../errors.ts";
 import { addCheckCommand } from "./check.ts";
 import { addCloudCommand } from "./cloud.ts";
 import { addDemoCommand } from "./demo.ts";
+import { addInitCommand } from "./init.ts";
 import type { Io } from "./io.ts";
 import { addRunCommand } from "./run.ts";
 import { addSchemaCommand } from "./schema.ts";
@@ -20,6 +21,7 @@ export type AddCommand = (program: Command, io: Io) => void;
 
 /** In the order in which help lists them. */
 const commands: readonly AddCommand[] = [
+  addInitCommand,
   addRunCommand,
   addCheckCommand,
   addTranslateCommand,

@@ -6,7 +6,8 @@ import { parse, stringify } from "yaml";
 import { openBridge } from "../../src/bridge.ts";
 import { type DemoCloud, openIotCoreDemo, openThingsBoardDemo } from "../../src/cli/demo/cloud.ts";
 import { connectIotCoreGateway, connectThingsBoardGateway } from "../../src/cli/demo/gateway.ts";
-import { accessToken, isIotCore, makeKeys } from "../../src/cli/demo/identity.ts";
+import { accessToken, isIotCore } from "../../src/cli/demo/identity.ts";
+import { makeKeys } from "../../src/cli/key-pair.ts";
 import { loadConfig } from "../../src/config.ts";
 import { createAuthority } from "../local/certificates.ts";
 

@@ -1,5 +1,3 @@
-import { generateKeyPairSync } from "node:crypto";
-
 /** The gateway's id, here and in the cloud. */
 export const gatewayId = "gw-01";
 
@@ -20,19 +18,4 @@ export type IotCoreDialect = (typeof iotCoreDialects)[number];
 /** Whether the dialect is one of the IoT Core family. */
 export function isIotCore(dialect: string): dialect is IotCoreDialect {
   return (iotCoreDialects as readonly string[]).includes(dialect);
-}
-
-export interface KeyPair {
-  /** PEM. */
-  readonly privateKey: string;
-  readonly publicKey: string;
-}
-
-/** A key as a gateway of the IoT Core family has: EC P-256. */
-export function makeKeys(): KeyPair {
-  return generateKeyPairSync("ec", {
-    namedCurve: "P-256",
-    privateKeyEncoding: { type: "pkcs8", format: "pem" },
-    publicKeyEncoding: { type: "spki", format: "pem" },
-  });
 }

@@ -5,10 +5,11 @@ import { type Bridge, openBridge } from "../../bridge.ts";
 import { formatMistake } from "../../config/mistake.ts";
 import { loadConfig } from "../../config.ts";
 import { DragomanError } from "../../errors.ts";
+import { makeKeys } from "../key-pair.ts";
 import { type DemoCloud, openIotCoreDemo, openThingsBoardDemo } from "./cloud.ts";
 import { exampleConfig, exampleMark } from "./example-config.ts";
 import { connectIotCoreGateway, connectThingsBoardGateway, type DemoGateway } from "./gateway.ts";
-import { accessToken, gatewayId, isIotCore, makeKeys } from "./identity.ts";
+import { accessToken, gatewayId, isIotCore } from "./identity.ts";
 
 export interface DemoOptions {
   /** The dialects of the gateway and of the cloud. */
