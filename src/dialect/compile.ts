@@ -1,4 +1,5 @@
 import { bindDialect } from "./bind.ts";
+import { readDiagnosis } from "./diagnosis.ts";
 import type { Dialect, DialectParameter } from "./dialect.ts";
 import { readExamples } from "./examples.ts";
 import { fieldsOfMap, text } from "./fields.ts";
@@ -39,6 +40,7 @@ const sections = [
   "messages",
   "errors",
   "reconnects",
+  "diagnosis",
   "examples",
 ];
 
@@ -117,6 +119,7 @@ function compileTree(name: string, file: string, tree: YamlMap, blame: Blame): D
     limits: readLimits(section("limits"), blame),
     retries: readRetries(section("errors"), blame),
     reconnects: readReconnects(section("reconnects"), blame),
+    diagnosis: readDiagnosis(section("diagnosis"), blame),
     examples: readExamples(section("examples"), { rules: compiled, broken, values, prefix, file }, blame),
     describe: text(fields.get("describe"), blame) ?? "",
   };

@@ -1,4 +1,5 @@
 import type { Decoded, RuleRef } from "../message/decoded.ts";
+import type { Diagnosis } from "../message/diagnosis.ts";
 import type { ListenerRules } from "../message/listener-rules.ts";
 import type { DeviceId, Direction, Message, MessageKind } from "../message/message.ts";
 import type { Packet, Subscription } from "../message/packet.ts";
@@ -45,6 +46,8 @@ export interface Dialect {
   /** What to do about an error, by its code on the errors topic. */
   readonly retries: ReadonlyMap<string, RetryPolicy>;
   readonly reconnects: readonly ReconnectPolicy[];
+  /** What it may mean when a connection to it fails. */
+  readonly diagnosis: Diagnosis;
   readonly connection: ConnectionRules;
   /** How a device that connects is met, where the cloud has rules of its own for that. */
   readonly listener?: ListenerRules;

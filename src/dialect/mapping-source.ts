@@ -21,6 +21,7 @@ const sectionDepths: Readonly<Record<string, number>> = {
   messages: 2,
   errors: 1,
   reconnects: 1,
+  diagnosis: 3,
   examples: 1,
 };
 

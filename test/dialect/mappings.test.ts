@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compileDialect } from "../../src/dialect/compile.ts";
 import { verifyDialect } from "../../src/dialect/verify.ts";
+import type { Stage } from "../../src/message/diagnosis.ts";
 import { boundNamed, dialectNamed, mappingFiles } from "./mappings.ts";
 
 describe("what the mapping files say beside messages", () => {
@@ -89,6 +90,30 @@ describe("what the mapping files say beside messages", () => {
     const isId = (text: string) => new RegExp(`^(?:${pattern})$`).test(text);
     expect(["sensor-7", "Device%20A", "abc", "a".repeat(255)].every(isId)).toBe(true);
     expect(["ab", "7abc", "a+b", "a b", "a/b", "a".repeat(256)].some(isId)).toBe(false);
+  });
+});
+
+describe("what the answers of a cloud may mean", () => {
+  const likeliest = (name: "thingsboard" | "google" | "clearblade" | "omnicore", stage: Stage, answer: string) =>
+    dialectNamed(name).diagnosis.symptoms.get(stage)?.get(answer)?.[0];
+
+  test("each cloud in its own order", () => {
+    expect(likeliest("google", "connect", "closed")).toBe("protocol");
+    expect(likeliest("google", "connect", "connack-2")).toBe("clientId");
+    expect(likeliest("clearblade", "connect", "connack-2")).toBe("duplicate");
+    expect(likeliest("clearblade", "connect", "connack-4")).toBe("key");
+    expect(likeliest("omnicore", "dial", "dns")).toBe("prefix");
+    expect(likeliest("thingsboard", "connect", "connack-134")).toBe("credentials");
+    expect(likeliest("thingsboard", "limits", "plainDevice")).toBe("notGateway");
+  });
+
+  test("words of an extending file stand beside those it inherits", () => {
+    const { causes } = dialectNamed("clearblade").diagnosis;
+    expect(causes.get("protocol")).toMatchObject({
+      remedy: expect.stringContaining("upstream.protocol"),
+      source: expect.stringContaining("CONNACK"),
+    });
+    expect(causes.has("switchedOff")).toBe(false);
   });
 });
 

@@ -46,7 +46,7 @@ describe("a file as a whole", () => {
       'toy.yaml:1:1: The mapping has no "traits", wanted that section',
       'toy.yaml:1:1: The mapping has no "messages", wanted that section',
       'toy.yaml:1:10: "dialect" is "boy", wanted "toy"',
-      'toy.yaml:2:1: Unknown key "mesages" in a mapping file, wanted "dialect", "extends", "describe", "sources", "parameters", "connection", "listener", "prefix", "ids", "traits", "limits", "convert", "messages", "errors", "reconnects" or "examples"',
+      'toy.yaml:2:1: Unknown key "mesages" in a mapping file, wanted "dialect", "extends", "describe", "sources", "parameters", "connection", "listener", "prefix", "ids", "traits", "limits", "convert", "messages", "errors", "reconnects", "diagnosis" or "examples"',
     ]);
   });
 
@@ -492,6 +492,25 @@ describe("listener", () => {
     ]);
     expect(mistakesIn("listener: { qos: 1 }\n").filter((line) => !line.includes("messages"))).toEqual([
       'toy.yaml:4:11: "listener" does not say "protocols" or "token", wanted all of them',
+    ]);
+  });
+});
+
+describe("diagnosis", () => {
+  test("causes that do not say enough, stages and causes that are none", () => {
+    const rest = `diagnosis:
+  causes:
+    key: { what: the key is wrong, source: a page }
+    ids: { what: it does not exist, remedy: Create it., source: a page }
+  symptoms:
+    connect: { connack-5: [ids, clock], connack-2: ids }
+    hello: {}
+`;
+    expect(mistakesIn(rest).filter((line) => !line.includes("messages"))).toEqual([
+      'toy.yaml:6:5: The cause "key" does not say "remedy", wanted all of them',
+      'toy.yaml:9:33: The answer "connack-5" names "clock", wanted one of "causes"',
+      'toy.yaml:9:52: The answer "connack-2" holds "ids", wanted a list of causes, likeliest first',
+      'toy.yaml:10:5: Unknown stage "hello" in "symptoms", wanted "dial", "connect", "subscribe", "stay", "limits" or "attach"',
     ]);
   });
 });
