@@ -95,6 +95,10 @@ export class Link {
         parts.spool.countDown("dropped", 1, "oversize");
       },
     });
+    parts.spool.sentBy({
+      sending: () => parts.engine.sending(),
+      dropped: (seqs) => this.#dispatch({ kind: "withdrawn", seqs }),
+    });
     this.#backlog.readOn();
   }
 

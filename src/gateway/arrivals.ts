@@ -166,7 +166,7 @@ export function createArrivals(parts: ArrivalsParts): Arrive {
       lane.isWanted = true;
       parts.wake(lane);
     }
-    requests.ask(lane, message, core.take(seq, index, arrivedMs, connection));
+    requests.ask(lane, message, core.takeQuestion(seq, index, arrivedMs, connection));
   }
 
   function call(message: Call, arriving: Arriving, isQueued: boolean): void {
@@ -178,6 +178,6 @@ export function createArrivals(parts: ArrivalsParts): Arrive {
     const key = `${seq}/${index}`;
     if (answering.has(key)) return;
     answering.add(key);
-    answerCall(core, message, core.take(seq, index, arrivedMs, connection), () => answering.delete(key));
+    answerCall(core, message, core.takeQuestion(seq, index, arrivedMs, connection), () => answering.delete(key));
   }
 }

@@ -60,6 +60,9 @@ export interface Cargo extends Mark {
   isSettled: boolean;
 }
 
+/** Of what the spool had no room for. */
+export const droppedFull: Fate = { kind: "dropped", reason: "full" };
+
 const delivered: Fate = { kind: "delivered" };
 
 /**
@@ -90,6 +93,7 @@ export class Core {
   #token = 0;
   readonly #deliveries = new Map<number, { readonly bytes: number; done(outcome: DeliveryOutcome): void }>();
   #deliveryBytes = 0;
+  readonly #questions = new Set<Cargo>();
 
   constructor(options: GatewayEngineOptions) {
     this.options = options;
@@ -124,9 +128,22 @@ export class Core {
     return { seq, index, arrivedMs, connection, left: 1, fate: undefined, isSettled: false };
   }
 
+  /** The same for a question that is answered here. */
+  takeQuestion(seq: number, index: number, arrivedMs: number, connection: number | undefined): Cargo {
+    const cargo = this.take(seq, index, arrivedMs, connection);
+    this.#questions.add(cargo);
+    return cargo;
+  }
+
+  /** Questions that are being answered here. */
+  get questions(): ReadonlySet<Cargo> {
+    return this.#questions;
+  }
+
   settle(cargo: Cargo, fate: Fate): void {
     if (cargo.isSettled) return;
     cargo.isSettled = true;
+    this.#questions.delete(cargo);
     this.load -= 1;
     this.#effects.push({ kind: "settle", ref: { seq: cargo.seq, index: cargo.index }, fate });
   }

@@ -68,6 +68,8 @@ export type GatewayEvent =
       readonly about?: number;
     }
   | { readonly kind: "delivered"; readonly token: number; readonly outcome: DeliveryOutcome }
+  /** The spool had no room left for these records, of which nothing is being sent: what waits of them goes no further. */
+  | { readonly kind: "withdrawn"; readonly seqs: ReadonlySet<number> }
   /** Try held devices again: one, or all. */
   | { readonly kind: "retry"; readonly device?: DeviceId }
   | { readonly kind: "tick" }

@@ -38,6 +38,16 @@ export class Fifo<Item> {
     }
   }
 
+  /** Takes out those that `isWanted`; the others keep their order. */
+  take(isWanted: (item: Item) => boolean): Item[] {
+    const all = this.#items.slice(this.#head) as Item[];
+    const taken = all.filter(isWanted);
+    if (taken.length === 0) return taken;
+    this.#items = all.filter((item) => !isWanted(item));
+    this.#head = 0;
+    return taken;
+  }
+
   /** Takes all items out. */
   drain(): Item[] {
     const items = this.#items.slice(this.#head) as Item[];

@@ -52,6 +52,8 @@ export interface Gateway {
   readonly wakeAtMs: number | undefined;
   /** Messages taken from the spool and not yet settled or parked. */
   readonly load: number;
+  /** Records of which a message is published and not acknowledged, or is a question that is being answered. */
+  sending(): ReadonlySet<number>;
   status(nowMs: number): GatewayStatus;
 }
 
@@ -184,6 +186,16 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
       return core.load;
     },
 
+    sending() {
+      const seqs = new Set<number>();
+      for (const { seq } of core.questions) seqs.add(seq);
+      for (const { lane, purpose, waiting, riders } of flights.all()) {
+        if (purpose === "state") for (const seq of state.sending(lane)) seqs.add(seq);
+        for (const one of [waiting, ...riders]) if (one?.cargo !== undefined) seqs.add(one.cargo.seq);
+      }
+      return seqs;
+    },
+
     status: () => ({
       devices: [...lanes.all()].map(statusOfLane),
       openCommands: commands.open,
@@ -206,6 +218,8 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
         return;
       }
       case "caughtUp":
+        // Some may have been dropped before they were read.
+        for (const lane of lanes.all()) lane.unreadDetaches = 0;
         attachments.caughtUp();
         return;
       case "recalled": {
@@ -257,6 +271,9 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
         return;
       case "delivered":
         core.deliveryEnded(event.token, event.outcome);
+        return;
+      case "withdrawn":
+        withdraw(event.seqs);
         return;
       case "retry":
         retry(event.device);
@@ -366,6 +383,14 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
   function answered(message: AttributesResponse | CallResult): void {
     const lane = lanes.findId(message.kind === "callResult" ? undefined : message.device);
     if (!questions.answered(message, lane)) passed.answered(message, lane?.device);
+  }
+
+  function withdraw(seqs: ReadonlySet<number>): void {
+    for (const lane of [lanes.own, ...lanes.all()]) {
+      if (lane.data.length > 0 || lane.replies.length > 0) outbox.withdraw(lane, seqs);
+      state.withdraw(lane, seqs);
+      wake(lane);
+    }
   }
 
   function retry(device: DeviceId | undefined): void {

@@ -1,6 +1,6 @@
 import type { Fate } from "../message/fate.ts";
 import type { DeviceId, UpMessage } from "../message/message.ts";
-import type { Cargo, Core, Mark } from "./core.ts";
+import { type Cargo, type Core, droppedFull, type Mark } from "./core.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { Flight, Flights } from "./flights.ts";
 import { factName, type Lane, type Waiting } from "./lane.ts";
@@ -160,6 +160,20 @@ export class Outbox {
     }
     lane.waitingBytes = 0;
     lane.detaches = 0;
+  }
+
+  /** Takes out what waits of these records: they are dropped. */
+  withdraw(lane: Lane, seqs: ReadonlySet<number>): void {
+    const isGone = ({ cargo }: Waiting) => cargo !== undefined && seqs.has(cargo.seq);
+    for (const { cargo, command } of lane.replies.take(isGone)) {
+      if (cargo !== undefined) this.#core.settle(cargo, droppedFull);
+      if (command !== undefined) this.#answerLost(command);
+    }
+    for (const { cargo, message, bytes } of lane.data.take(isGone)) {
+      if (cargo !== undefined) this.#core.settle(cargo, droppedFull);
+      lane.waitingBytes -= bytes;
+      if (message.kind === "detach") lane.detaches -= 1;
+    }
   }
 
   /** Asks for what is held and parked, when there is room for it. */

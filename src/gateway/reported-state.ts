@@ -2,7 +2,7 @@ import type { Fate } from "../message/fate.ts";
 import { type JsonText, membersOf, objectText } from "../message/json.ts";
 import type { State } from "../message/message.ts";
 import type { Alarm } from "./alarms.ts";
-import { type Cargo, type Core, isAfter, type Mark } from "./core.ts";
+import { type Cargo, type Core, droppedFull, isAfter, type Mark } from "./core.ts";
 import { bodyOfValues } from "./document-shape.ts";
 import { factName, type Lane } from "./lane.ts";
 
@@ -53,6 +53,10 @@ export interface ReportedState {
   condemn(lane: Lane, revision: number, fate: Fate): void;
   /** Gives everything that waits this fate instead. */
   giveUp(lane: Lane, fate: Fate): void;
+  /** Records whose reports are in the publish under way. */
+  sending(lane: Lane): readonly number[];
+  /** Takes out the reports of these records. What they said stays merged: it goes with what is reported next. */
+  withdraw(lane: Lane, seqs: ReadonlySet<number>): void;
 }
 
 const delivered: Fate = { kind: "delivered" };
@@ -166,6 +170,21 @@ export function createReportedState(core: Core, wake: (lane: Lane) => void): Rep
 
     giveUp(lane, fate) {
       for (const { cargo } of lane.state?.pending.splice(0) ?? []) core.settle(cargo, fate);
+    },
+
+    sending(lane) {
+      const { state } = lane;
+      if (state === undefined || state.flying === 0) return [];
+      return state.pending.filter(({ revision }) => revision <= state.flying).map(({ cargo }) => cargo.seq);
+    },
+
+    withdraw(lane, seqs) {
+      const { state } = lane;
+      if (state === undefined || !state.pending.some(({ cargo }) => seqs.has(cargo.seq))) return;
+      for (const pending of state.pending.splice(0)) {
+        if (seqs.has(pending.cargo.seq)) core.settle(pending.cargo, droppedFull);
+        else state.pending.push(pending);
+      }
     },
   };
 

@@ -5,10 +5,21 @@ import { endOf, family, gatewayKey, openKey, refOf, seqKey, seqOf, textKey } fro
 import { OpenRecord } from "./open-record.ts";
 import { decodeHead, decodeRecord, encodeRecord } from "./record-codec.ts";
 import { applyFates, type Code, code, codeAt, codeOf, isFinal, RecordState, resize, setCode } from "./record-state.ts";
-import type { Arrival, GatewaySpool, SpoolEntry, SpoolFilter, SpoolPage, SpoolRecord, WaitingDevice } from "./spool.ts";
+import type {
+  Arrival,
+  GatewaySpool,
+  RecordSender,
+  SpoolEntry,
+  SpoolFilter,
+  SpoolPage,
+  SpoolRecord,
+  WaitingDevice,
+} from "./spool.ts";
 import { add, count, reasonOf } from "./tally.ts";
 import type { Append, Turn, TurnGateway } from "./turn.ts";
 import { walkWaiting } from "./waiting-walk.ts";
+
+const none: ReadonlySet<number> = new Set();
 
 /** The part of the journal that belongs to one gateway. */
 export class GatewayJournal implements GatewaySpool, TurnGateway {
@@ -25,6 +36,7 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
   readonly #loaded = new Map<number, RecordState>();
   readonly #moves: FateMoves;
   readonly #turn: Turn;
+  #sender: RecordSender | undefined;
 
   constructor(
     turn: Turn,
@@ -41,6 +53,18 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
 
   get lastSeq(): number {
     return this.#turn.lastSynced;
+  }
+
+  sentBy(sender: RecordSender): void {
+    this.#sender = sender;
+  }
+
+  sending(): ReadonlySet<number> {
+    return this.#sender?.sending() ?? none;
+  }
+
+  dropped(seqs: ReadonlySet<number>): void {
+    this.#sender?.dropped(seqs);
   }
 
   append(arrival: Arrival): Promise<SpoolRecord> {

@@ -2,6 +2,7 @@ import { DragomanError } from "../errors.ts";
 import { emptyLedger, type Ledger } from "../message/fate.ts";
 import { type AuditBounds, auditStore, type SpoolAudit } from "./audit.ts";
 import { type Batch, newBatch } from "./batch.ts";
+import { Drops } from "./drops.ts";
 import { GatewayJournal } from "./gateway-journal.ts";
 import { endOf, family, gatewayKey, openKey, seqKey, seqOf, singleKey, writeSeqKey } from "./keys.ts";
 import { OldestFirst } from "./oldest-first.ts";
@@ -122,8 +123,10 @@ export class Journal implements Spool, Turn {
     const fits = () => this.waitingBytes + state.payloadLength <= maxBytes && state.cost <= this.#room;
     if (fits()) return true;
     if (whenFull === "dropOldest") {
-      while (!fits()) if (!this.#dropOldest(state.isReply)) return false;
-      return true;
+      const drops = new Drops(this.#byNumber);
+      while (!fits()) if (!this.#dropOldest(state.isReply, drops)) break;
+      drops.tell();
+      return fits();
     }
     const found =
       this.waitingBytes + state.payloadLength > maxBytes
@@ -203,10 +206,13 @@ export class Journal implements Spool, Turn {
   }
 
   /** Drops one record to make room; `data` never displaces a reply. */
-  #dropOldest(forReply: boolean): boolean {
+  #dropOldest(forReply: boolean, drops: Drops): boolean {
     for (const isReply of forReply ? [false, true] : [false]) {
-      for (let oldest = this.#oldest.next(isReply); oldest !== undefined; oldest = this.#oldest.next(isReply)) {
-        if (this.#byNumber[oldest.gateway]?.drop(oldest.seq) === true) return true;
+      const next = () => this.#oldest.next(isReply, drops.isSending);
+      for (let oldest = next(); oldest !== undefined; oldest = next()) {
+        if (this.#byNumber[oldest.gateway]?.drop(oldest.seq) !== true) continue;
+        drops.add(oldest);
+        return true;
       }
       for (const { appends } of this.#running === undefined ? [this.#batch] : [this.#running, this.#batch]) {
         const append = appends.find(({ state }) => state.isReply === isReply && state.left > 0);

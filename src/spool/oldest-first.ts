@@ -11,23 +11,37 @@ export interface Oldest {
 const maxRecords = 256;
 const maxBytes = 1024 * 1024;
 
+interface Line {
+  found: Oldest[];
+  lastSeq: number;
+  /** They were being sent when it was their turn. */
+  readonly passedOver: Oldest[];
+}
+
 /** Hands out the records on disk in the order in which they arrived, data and replies each for themselves, once each. */
 export class OldestFirst {
   readonly #store: Store;
-  readonly #data = { found: [] as Oldest[], lastSeq: 0 };
-  readonly #replies = { found: [] as Oldest[], lastSeq: 0 };
+  readonly #data: Line = { found: [], lastSeq: 0, passedOver: [] };
+  readonly #replies: Line = { found: [], lastSeq: 0, passedOver: [] };
 
   constructor(store: Store) {
     this.#store = store;
   }
 
-  next(isReply: boolean): Oldest | undefined {
+  /** The oldest one that is not being sent. */
+  next(isReply: boolean, isSending: (oldest: Oldest) => boolean): Oldest | undefined {
     const line = isReply ? this.#replies : this.#data;
-    if (line.found.length === 0) this.#look(line, isReply);
-    return line.found.pop();
+    const free = line.passedOver.findIndex((oldest) => !isSending(oldest));
+    if (free !== -1) return line.passedOver.splice(free, 1)[0];
+    for (;;) {
+      if (line.found.length === 0) this.#look(line, isReply);
+      const oldest = line.found.pop();
+      if (oldest === undefined || !isSending(oldest)) return oldest;
+      line.passedOver.push(oldest);
+    }
   }
 
-  #look(line: { found: Oldest[]; lastSeq: number }, isReply: boolean): void {
+  #look(line: Line, isReply: boolean): void {
     let bytes = 0;
     const from = seqKey(family.record, line.lastSeq + 1);
     for (const [key, value] of this.#store.scan(from, endOf(singleKey(family.record)))) {

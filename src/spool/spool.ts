@@ -74,6 +74,14 @@ export interface WaitingDevice {
   readonly reason?: string;
 }
 
+/** Who has records of a gateway in hand. */
+export interface RecordSender {
+  /** Records of which something is on its way, so that nobody knows whether it arrives. */
+  sending(): ReadonlySet<number>;
+  /** These records were dropped, because there is no room for them. */
+  dropped(seqs: ReadonlySet<number>): void;
+}
+
 /**
  * The records, counters and facts of one gateway.
  *
@@ -82,6 +90,11 @@ export interface WaitingDevice {
  */
 export interface GatewaySpool {
   readonly id: string;
+  /**
+   * Names who sends these records. With `whenFull: dropOldest` a record is dropped only while it is not being sent, and the
+   * sender is told, so that what counts as dropped does not go all the same.
+   */
+  sentBy(sender: RecordSender): void;
   /** A live view; the same numbers are on disk once flushed. */
   readonly ledger: Ledger;
   /** No record that read() can show by now is newer. */

@@ -44,6 +44,10 @@ export interface TurnGateway {
   waitingBytes: number;
   /** Whether it ever had anything to write. */
   isStored: boolean;
+  /** Its records that are being sent. */
+  sending(): ReadonlySet<number>;
+  /** Tells who sends them that these records are gone. */
+  dropped(seqs: ReadonlySet<number>): void;
   /** Takes back an append that could not be written. */
   undo(append: Append): void;
   /** Forgets a record that is gone. */

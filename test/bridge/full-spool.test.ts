@@ -1,6 +1,15 @@
 import { expect, test } from "vitest";
+import type { Cloud } from "../../src/cloud/cloud.ts";
 import { connectGateway } from "./gateway-client.ts";
 import { eventually, openPlant } from "./harness.ts";
+
+/** The time of each point that came, in the order they came. */
+function timesAt(cloud: Cloud): readonly number[] {
+  return cloud
+    .received()
+    .filter(({ kind }) => kind === "telemetry")
+    .flatMap(({ payload }) => (JSON.parse(payload.toString()) as { ts: number }[]).map(({ ts }) => ts));
+}
 
 const point = (ts: number, bytes = 900) => ({ "pump-2": [{ ts, values: { text: "x".repeat(bytes) } }] });
 
@@ -45,6 +54,48 @@ test.each([4, 5] as const)(
     await second.say("v1/gateway/telemetry", point(1000));
   },
 );
+
+test("with whenFull: dropOldest, what was dropped in an outage is counted and does not go, and the rest goes in order", async () => {
+  const plant = await openPlant({ spool: { maxBytes: "64KiB", whenFull: "dropOldest" } });
+  const bridge = await plant.open();
+  const gateway = await connectGateway(bridge.url, { token: plant.tokenOf("gw-01") });
+  await gateway.say("v1/gateway/connect", { device: "pump-2" });
+  await plant.cloud.next("acknowledged", ({ device }) => device === "pump-2");
+  await plant.stopCloud();
+
+  const sent = Array.from({ length: 200 }, (_, index) => index + 1);
+  for (const ts of sent) await gateway.say("v1/gateway/telemetry", point(ts));
+  const { dropped, pending } = bridge.ledger();
+  expect(dropped["full"]).toBeGreaterThan(100);
+  expect(pending).toBe(200 - (dropped["full"] as number));
+
+  const cloud = await plant.startCloud();
+  await eventually(() => bridge.ledger()).toMatchObject({ received: 201, delivered: pending + 1, pending: 0, dropped });
+  expect(timesAt(cloud)).toEqual(sent.slice(-pending));
+});
+
+test("with whenFull: dropOldest, what is on its way is not dropped", async () => {
+  const plant = await openPlant({
+    spool: { maxBytes: "64KiB", whenFull: "dropOldest" },
+    upstream: { inFlight: 10 },
+  });
+  const bridge = await plant.open();
+  const gateway = await connectGateway(bridge.url, { token: plant.tokenOf("gw-01") });
+  await gateway.say("v1/gateway/connect", { device: "pump-2" });
+  await plant.cloud.next("acknowledged", ({ device }) => device === "pump-2");
+  plant.cloud.faults.acknowledge = false;
+  for (let ts = 1; ts <= 200; ts++) await gateway.say("v1/gateway/telemetry", point(ts));
+  const { dropped } = bridge.ledger();
+  expect(dropped["full"]).toBeGreaterThan(100);
+
+  plant.cloud.faults.acknowledge = true;
+  plant.cloud.disconnect("gw-01");
+  await eventually(() => bridge.ledger()).toMatchObject({ pending: 0, dropped });
+  const seen = new Set(timesAt(plant.cloud));
+  expect([...seen].slice(0, 10)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  // One is the attach.
+  expect(bridge.ledger().delivered).toBe(seen.size + 1);
+});
 
 test("directory: memory runs without a disk, and forgets with the process", async () => {
   const plant = await openPlant({ spool: { directory: "memory" } });

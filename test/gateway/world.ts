@@ -1,3 +1,4 @@
+import { droppedFull } from "../../src/gateway/core.ts";
 import { poisonReason } from "../../src/gateway/elimination.ts";
 import { createGateway, type GatewayEffect, type GatewayEvent } from "../../src/gateway/gateway.ts";
 import type { Fate } from "../../src/message/fate.ts";
@@ -48,6 +49,7 @@ export const happenings = [
   "answer",
   "refuse",
   "notice",
+  "full",
 ] as const;
 
 const devices = ["one", "two", "Device 3", undefined] as const;
@@ -241,6 +243,9 @@ export class World {
       case "notice":
         this.#notice(device, which);
         return;
+      case "full":
+        this.#makeRoom(1 + (which % 3));
+        return;
     }
   }
 
@@ -350,6 +355,22 @@ export class World {
       open: (index) => fates[index] === undefined,
       queue,
     });
+  }
+
+  /** The spool drops its oldest records, but none that is being sent. */
+  #makeRoom(wanted: number): void {
+    const sending = this.#engine.sending();
+    const isLeft = (fate: Fate | undefined) => !finals.has(fate?.kind ?? "") || fate?.kind === "quarantined";
+    const oldest = this.records.filter(({ seq, fates }) => !sending.has(seq) && fates.some(isLeft)).slice(0, wanted);
+    for (const { fates, messages } of oldest) {
+      for (const [index, fate] of fates.entries()) {
+        if (!isLeft(fate)) continue;
+        fates[index] = droppedFull;
+        const message = messages[index];
+        if (message?.kind === "state") this.setAside.add(message.device ?? "");
+      }
+    }
+    this.#handle({ kind: "withdrawn", seqs: new Set(oldest.map(({ seq }) => seq)) });
   }
 
   #open(): void {
@@ -606,6 +627,7 @@ export class World {
     const text = message.body === undefined ? JSON.stringify(message.points) : Buffer.from(message.body).toString();
     for (const [, digits] of text.matchAll(/n\\?":(\d+)/g)) {
       const number = Number(digits);
+      if (this.#isDropped(number)) this.problems.push(`published ${number}, which counts as dropped`);
       if (this.isPoison(number)) this.#isPoisoned = true;
       const last = this.#firstPublishes.get(device ?? "") ?? 0;
       if (number > last) this.#firstPublishes.set(device ?? "", number);
@@ -615,6 +637,12 @@ export class World {
     }
   }
 
+  #isDropped(number: number): boolean {
+    return this.records.some(({ fates, messages }) =>
+      messages.some((message, index) => fates[index] === droppedFull && numberOf(message) === number),
+    );
+  }
+
   readonly #published = new Set<number>();
 
   #settle(seq: number, index: number, fate: Fate): void {
@@ -622,7 +650,9 @@ export class World {
     const previous = record?.fates[index];
     if (record === undefined || index >= record.fates.length)
       this.problems.push(`settled ${seq}.${index}, which is not there`);
-    else if (previous !== undefined) {
+    else if (previous === droppedFull && fate.kind === "dropped") {
+      // The rules have heard of it; the spool has no such record any more.
+    } else if (previous !== undefined) {
       this.problems.push(`settled ${seq}.${index} as ${fate.kind} after ${previous.kind}`);
     } else {
       record.fates[index] = fate;
