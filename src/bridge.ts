@@ -10,6 +10,7 @@ import type { Config, GatewayConfig } from "./config.ts";
 import { createGateway } from "./gateway/gateway.ts";
 import { type LocalClient, type LocalListener, openListener, type Registry } from "./local/listener.ts";
 import { imbalanceOf, type Ledger } from "./message/fate.ts";
+import { createLatency, type Latency } from "./message/latency.ts";
 import type { SpoolRepair } from "./message/repair.ts";
 import type { BridgeStatus, GatewayReport } from "./message/status.ts";
 import { openSpool } from "./spool/open-spool.ts";
@@ -70,6 +71,7 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
     const selfCheck = startSelfCheck(spool, log);
     opened.push(async () => selfCheck.close());
     const dialects = boundDialects(config);
+    const latency = createLatency();
     let listener: LocalListener | undefined;
     const toLocal: ToLocal = {
       deliver: async (...packet) => listener?.deliver(...packet) ?? "offline",
@@ -79,7 +81,7 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
     };
     let drainMs = 0;
     for (const gateway of config.gateways) {
-      links.set(gateway.id, openLink(config, gateway, { ...options, now, spool, dialects, ...toLocal }));
+      links.set(gateway.id, openLink(config, gateway, { ...options, now, spool, dialects, latency, ...toLocal }));
     }
     opened.push(async () => void (await Promise.all([...links.values()].map((link) => link.close(drainMs)))));
 
@@ -111,7 +113,8 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
       linkOf: (gateway) => links.get(gateway),
     });
     const bridge = { status, ledger: () => spool.ledger(), ledgers, repair };
-    const admin: Admin | undefined = config.admin === false ? undefined : await openAdmin(config.admin, bridge);
+    const admin: Admin | undefined =
+      config.admin === false ? undefined : await openAdmin(config.admin, { ...bridge, latency });
     if (admin !== undefined) opened.push(() => admin.close());
 
     return {
@@ -201,6 +204,7 @@ interface LinkSurroundings extends BridgeOptions, ToLocal {
   readonly now: () => number;
   readonly spool: Spool;
   readonly dialects: BoundDialects;
+  readonly latency: Latency;
 }
 
 function openLink(config: Config, gateway: GatewayConfig, around: LinkSurroundings): Link {

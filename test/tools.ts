@@ -6,6 +6,7 @@ const probes = {
   mosquitto_pub: ["mosquitto_pub", "--help"],
   mosquitto_sub: ["mosquitto_sub", "--help"],
   paho: ["/usr/bin/python3", "-c", "import paho.mqtt.client"],
+  promtool: ["promtool", "--version"],
 } as const;
 
 export type Tool = keyof typeof probes;

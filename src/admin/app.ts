@@ -1,6 +1,7 @@
 import { Hono, type MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import type { Ledger } from "../message/fate.ts";
+import type { Latency } from "../message/latency.ts";
 import type { SpoolRepair } from "../message/repair.ts";
 import type { Secret } from "../message/secret.ts";
 import type { BridgeStatus } from "../message/status.ts";
@@ -17,6 +18,8 @@ export interface AdminSource {
   ledger(): Ledger;
   /** By gateway, those that are configured no more included, so that they add up to the sum. */
   ledgers(): Readonly<Record<string, Ledger>>;
+  /** Left out: `/metrics` has no histograms. */
+  readonly latency?: Latency;
   /** Left out: the paths below `/spool` do not exist. */
   readonly repair?: SpoolRepair;
 }
@@ -51,7 +54,8 @@ export function createApp(options: AppOptions, source: AdminSource): Hono {
     return context.json(mayRead(context) ? health : { status: health.status }, health.status === "ok" ? 200 : 503);
   });
   app.get("/readyz", (context) => {
-    const readiness = readinessOf(source.status());
+    const isVerbose = context.req.query("verbose") !== undefined;
+    const readiness = readinessOf(source.status(), { isVerbose });
     const answer = mayRead(context) ? readiness : { status: readiness.status };
     return context.json(answer, readiness.status === "ready" ? 200 : 503);
   });
@@ -59,7 +63,7 @@ export function createApp(options: AppOptions, source: AdminSource): Hono {
   app.use(readersOnly(mayRead));
   app.get("/", (context) => context.html(landingPage()));
   app.get("/metrics", async (context) =>
-    context.body(await renderMetrics(source.status()), 200, { "content-type": metricsContentType }),
+    context.body(await renderMetrics(source.status(), source.latency), 200, { "content-type": metricsContentType }),
   );
   app.get("/ledger", (context) => context.json(ledgerDocument(source.ledger(), source.ledgers())));
   app.get("/status", (context) => context.json(source.status()));

@@ -53,9 +53,9 @@ export class Backlog {
     return queue;
   }
 
-  /** One message of the record has its fate. */
-  settled(seq: number): void {
-    this.#memory.settled(seq);
+  /** One message of the record has its fate; gives when it came, if the rules had it. */
+  settled(seq: number): number | undefined {
+    return this.#memory.settled(seq);
   }
 
   /** Whether messages of the record have been handed to the rules and have no fate yet. */
@@ -85,6 +85,8 @@ export class Backlog {
       const { seq, arrivedMs } = record;
       const message = this.#read(record, () => this.again({ seq, index }, { isShared: false }))[index];
       if (message === undefined || !record.isOpen(index) || this.#reruns.has(seq)) continue;
+      // A recall is bounded by its own limit, so its bytes do not count.
+      this.#memory.add(seq, 1, { bytes: 0, arrivedMs });
       events.push({ kind: "recalled", seq, arrivedMs, index, message });
     }
     if (released.length < limit) events.push({ kind: "recallEnded", device });
@@ -156,10 +158,14 @@ export class Backlog {
   }
 
   /** The rules are about to have these messages in memory. */
-  #carry({ seq, packet }: SpoolRecord, messages: readonly UpMessage[], open: (index: number) => boolean): void {
+  #carry(
+    { seq, arrivedMs, packet }: SpoolRecord,
+    messages: readonly UpMessage[],
+    open: (index: number) => boolean,
+  ): void {
     let count = 0;
     for (let index = 0; index < messages.length; index++) if (open(index)) count += 1;
-    this.#memory.add(seq, count, packet.payload.length);
+    this.#memory.add(seq, count, { bytes: packet.payload.length, arrivedMs });
   }
 
   get #hasRoom(): boolean {

@@ -6,6 +6,7 @@ import type { Gateway } from "../gateway/gateway.ts";
 import type { LocalClient, LocalListener, StrayPacket, Verdict } from "../local/listener.ts";
 import type { Decoded } from "../message/decoded.ts";
 import type { Fate, MessageRef } from "../message/fate.ts";
+import type { Latency } from "../message/latency.ts";
 import type { DeviceId, DownMessage, UpMessage } from "../message/message.ts";
 import type { Packet, Subscription } from "../message/packet.ts";
 import type { GatewaySpool, SpoolRecord } from "../spool/spool.ts";
@@ -49,6 +50,8 @@ export interface LinkParts {
   /** The local dialect for a gateway that calls itself by another name than its id. */
   readonly localAs: (name: string) => BoundDialect;
   readonly log: Log;
+  /** Shared by all links. */
+  readonly latency: Latency;
   readonly now: () => number;
   readonly trace?: (event: TraceEvent) => void;
 }
@@ -111,6 +114,7 @@ export class Link {
 
   /** Takes a packet from the gateway. Resolves once it is safe on disk, or is not to be kept. */
   async publish(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
+    const startedMs = performance.now();
     while (this.#proof !== undefined) await this.#proof;
     const { local, spool, now } = this.#parts;
     const said = this.#local.decode("up", packet);
@@ -126,7 +130,7 @@ export class Link {
     }
     if (!admission.journal) {
       await Promise.all([...admission.fates.values()].filter(isFinal).map((fate) => spool.count(1, fate)));
-      return admission.verdict;
+      return this.#answer(admission.verdict, qos, startedMs);
     }
     const arrivedMs = now();
     let record: SpoolRecord;
@@ -143,7 +147,7 @@ export class Link {
       return this.#refused(packet, admission.count, error);
     }
     this.#arrived(record, decoded, client.connection);
-    return admission.verdict;
+    return this.#answer(admission.verdict, qos, startedMs);
   }
 
   /** A packet about an exchange that there is not. */
@@ -188,9 +192,11 @@ export class Link {
   /** What the rules know, and the state of the connection upstream. */
   status() {
     const { clockFinding, expiresAtMs, lastProvenMs, state } = this.#upstream;
+    const oldestPendingMs = this.#parts.spool.oldestPendingMs();
     return {
       ...this.#parts.engine.status(this.#parts.now()),
       ledger: this.#parts.spool.ledger,
+      ...(oldestPendingMs === undefined ? {} : { oldestPendingMs }),
       upstream: {
         state,
         ...this.#facts.status(),
@@ -212,6 +218,13 @@ export class Link {
     clearTimeout(this.#timer);
     this.#backlog.close();
     await this.#upstream.close({ drainMs: Math.max(0, deadline - this.#parts.now()) });
+  }
+
+  /** The last thing done before the answer goes. */
+  #answer(verdict: Verdict, qos: Packet["qos"], startedMs: number): Verdict {
+    const hasPuback = qos > 0 && (verdict.kind === "acknowledge" || verdict.kind === "reject");
+    if (hasPuback) this.#parts.latency.puback.observeMs(performance.now() - startedMs);
+    return verdict;
   }
 
   #admit(decoded: Decoded, arrival: Arrival): Admission {
@@ -355,10 +368,14 @@ export class Link {
         this.#upstream.reconnect(reason);
         return;
       }
-      case "settle":
-        this.#backlog.settled(effect.ref.seq);
+      case "settle": {
+        const arrivedMs = this.#backlog.settled(effect.ref.seq);
+        if (effect.fate.kind === "delivered" && arrivedMs !== undefined) {
+          this.#parts.latency.delivery.observeMs(this.#parts.now() - arrivedMs);
+        }
         spool.settle(effect.ref, effect.fate);
         return;
+      }
       case "store":
         spool.put(effect.key, effect.value);
         return;

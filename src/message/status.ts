@@ -50,6 +50,8 @@ export interface GatewayReport {
   readonly inFlight: number;
   readonly openCommands: number;
   readonly ledger: Ledger;
+  /** When the oldest message that is still pending came; absent when none is. */
+  readonly oldestPendingMs?: number;
 }
 
 /** What `/status` and `dragoman status` show. */

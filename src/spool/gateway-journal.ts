@@ -20,6 +20,8 @@ import type { Append, Turn, TurnGateway } from "./turn.ts";
 import { walkWaiting } from "./waiting-walk.ts";
 
 const none: ReadonlySet<number> = new Set();
+/** A look at the disk for each; with more parked devices than this, the oldest of the others is not looked for. */
+const maxParkedLooks = 500;
 
 /** The part of the journal that belongs to one gateway. */
 export class GatewayJournal implements GatewaySpool, TurnGateway {
@@ -154,6 +156,17 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
       bytes += state.payloadLength;
     }
     return records;
+  }
+
+  oldestPendingMs(): number | undefined {
+    if (this.ledger.pending === 0) return undefined;
+    const [open] = this.read(0, 1, 0);
+    const parked = this.waitingDevices()
+      .filter((waiting) => waiting.parked > 0)
+      .slice(0, maxParkedLooks);
+    const seqs = parked.flatMap(({ device }) => this.#refs(textKey(family.waiting, this.number, device), 1));
+    const oldest = seqs.reduce((least, { seq }) => Math.min(least, seq), open?.seq ?? Number.POSITIVE_INFINITY);
+    return (oldest === open?.seq ? open : this.#recordOf(oldest))?.arrivedMs;
   }
 
   release(device: DeviceId, limit: number): readonly { readonly record: SpoolRecord; readonly index: number }[] {

@@ -129,6 +129,11 @@ export interface GatewaySpool {
    * `maxBytes` payload bytes together. Empty: there is nothing more.
    */
   read(afterSeq: number, limit: number, maxBytes: number): readonly SpoolRecord[];
+  /**
+   * When the oldest message that is pending came, Unix milliseconds; those that are parked for their device included, of
+   * the first 500 devices.
+   */
+  oldestPendingMs(): number | undefined;
   /** The oldest held and parked messages of a device, in order; they are pending again from now on. */
   release(device: DeviceId, limit: number): readonly { readonly record: SpoolRecord; readonly index: number }[];
   waitingDevices(): readonly WaitingDevice[];

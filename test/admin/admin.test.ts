@@ -7,13 +7,15 @@ import { emptyLedger } from "../../src/message/fate.ts";
 import { Secret } from "../../src/message/secret.ts";
 import type { BridgeStatus } from "../../src/message/status.ts";
 import { parseExposition } from "./exposition.ts";
-import { brokenGateway, busyLedger, sampleGateway, sampleStatus } from "./sample-status.ts";
+import { brokenGateway, busyLedger, sampleGateway, sampleNowMs, sampleStatus } from "./sample-status.ts";
 
 const opened: Admin[] = [];
 
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((admin) => admin.close()));
 });
+
+const hourAgoMs = sampleNowMs - 3_600_000;
 
 describe("openAdmin() answers", () => {
   test("/healthz with 200 as long as the process does its work, clouds away or not", async () => {
@@ -47,9 +49,26 @@ describe("openAdmin() answers", () => {
       status: "notReady",
       gateways: 3,
       notReady: [
-        { id: "gw-2", reason: "refused", detail: "connect ECONNREFUSED 192.0.2.1:8883" },
+        { id: "gw-2", reason: "refused", detail: "connect ECONNREFUSED 192.0.2.1:8883", lastProvenMs: hourAgoMs },
         { id: "gw-3", reason: "the connection is connecting" },
       ],
+    });
+  });
+
+  test("/readyz?verbose with every gateway's path and when it was last proven", async () => {
+    const admin = await open(sampleStatus([sampleGateway("gw-1"), brokenGateway("gw-2")]));
+    const { status, json } = await get(admin, "/readyz?verbose");
+    expect(status).toBe(503);
+    expect(json).toMatchObject({
+      paths: [
+        { id: "gw-1", lastProvenMs: sampleNowMs - 2000 },
+        { id: "gw-2", reason: "refused", lastProvenMs: hourAgoMs },
+      ],
+    });
+    const fine = await open(sampleStatus([sampleGateway("gw-1")]));
+    expect((await get(fine, "/readyz?verbose")).json).toEqual({
+      ...{ status: "ready", gateways: 1 },
+      paths: [{ id: "gw-1", lastProvenMs: sampleNowMs - 2000 }],
     });
   });
 

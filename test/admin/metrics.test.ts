@@ -1,6 +1,11 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { renderMetrics } from "../../src/admin/metrics.ts";
+import { families as ours } from "../../src/admin/metric-families.ts";
+import { histograms, renderMetrics } from "../../src/admin/metrics.ts";
+import { createLatency, type Latency } from "../../src/message/latency.ts";
 import type { GatewayReport } from "../../src/message/status.ts";
+import { describeWith } from "../tools.ts";
 import { type Family, parseExposition } from "./exposition.ts";
 import { brokenGateway, busyLedger, sampleGateway, sampleNowMs, sampleStatus } from "./sample-status.ts";
 
@@ -23,9 +28,9 @@ describe("renderMetrics()", () => {
 
   test("follows the naming conventions: counters and only they end in _total, one prefix, help that is a sentence", async () => {
     const families = await scrape([brokenGateway("gw-2")]);
-    const ours = [...families.values()].filter(({ name }) => name.startsWith("dragoman_"));
-    expect(ours.length).toBeGreaterThan(20);
-    for (const { name, type, help } of ours) {
+    const named = [...families.values()].filter(({ name }) => name.startsWith("dragoman_"));
+    expect(named.length).toBeGreaterThan(20);
+    for (const { name, type, help } of named) {
       expect.soft(name.endsWith("_total"), name).toBe(type === "counter");
       expect.soft(name).toMatch(/^[a-z_]+$/);
       expect.soft(help).toMatch(/^[A-Z0-9].*\.$/);
@@ -112,6 +117,61 @@ describe("renderMetrics()", () => {
     expect(family?.samples.at(-1)?.labels).toEqual({ gateway: "gw-1", reason: "other" });
   });
 
+  test("prints the latencies as histograms without a gateway, each bucket with all below it", async () => {
+    const latency = createLatency();
+    for (const ms of [0, 0.5, 0.6, 9_999, 10_000, 10_001, -5]) latency.puback.observeMs(ms);
+    const families = await scrape([sampleGateway("gw-1"), sampleGateway("gw-2")], latency);
+    const family = families.get("dragoman_puback_duration_seconds");
+    expect(family?.type).toBe("histogram");
+    const bucket = (le: string) => figureIn(family, "dragoman_puback_duration_seconds_bucket", { le });
+    expect([bucket("0.0005"), bucket("0.001"), bucket("5"), bucket("10"), bucket("+Inf")]).toEqual([3, 4, 4, 6, 7]);
+    expect(figureIn(family, "dragoman_puback_duration_seconds_count", {})).toBe(7);
+    expect(figureIn(family, "dragoman_puback_duration_seconds_sum", {})).toBeCloseTo(30.0011, 6);
+    const idle = families.get("dragoman_delivery_duration_seconds");
+    expect(figureIn(idle, "dragoman_delivery_duration_seconds_count", {})).toBe(0);
+  });
+
+  test("takes all figures in one turn, however long printing them lasts", async () => {
+    const ledger = { ...busyLedger() };
+    const printing = scrape([sampleGateway("gw-1", { ledger })]);
+    ledger.received += 1000;
+    ledger.pending += 1000;
+    const families = await printing;
+    const up = { gateway: "gw-1", direction: "up" };
+    expect(figure(families, "dragoman_messages_received_total", up)).toBe(1234);
+    expect(figure(families, "dragoman_messages_pending", up)).toBe(3);
+  });
+
+  test("counts gateways by readiness and tells how old the oldest pending message is", async () => {
+    const gateways = [sampleGateway("gw-1"), sampleGateway("gw-2", { oldestPendingMs: 1500 }), brokenGateway("gw-3")];
+    const families = await scrape(gateways);
+    expect(figure(families, "dragoman_gateways", { state: "ready" })).toBe(2);
+    expect(figure(families, "dragoman_gateways", { state: "not_ready" })).toBe(1);
+    const oldest = "dragoman_oldest_pending_timestamp_seconds";
+    expect(figure(families, oldest, { gateway: "gw-1" })).toBeUndefined();
+    expect(figure(families, oldest, { gateway: "gw-2" })).toBe(1.5);
+  });
+
+  test("adds at most 31 series for a gateway", async () => {
+    const one = seriesOf(await scrape([brokenGateway("a")], createLatency()));
+    const two = seriesOf(await scrape([brokenGateway("a"), brokenGateway("b")], createLatency()));
+    expect(two.length - one.length).toBeGreaterThan(15);
+    expect(two.length - one.length).toBeLessThanOrEqual(31);
+  });
+
+  test("docs/metrics.md has every metric of ours with its kind and labels, and no other", () => {
+    const text = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
+    const rows = [...text.matchAll(/^\| `(dragoman_\w+)` \| (\w+) \|([^|]*)\|/gm)];
+    const documented = rows.map(
+      ([, name, kind, labels = ""]) => `${name} ${kind} ${labels.replaceAll("`", "").trim()}`,
+    );
+    const known = [
+      ...ours.map(({ name, kind, labels }) => `${name} ${kind} ${labels.join(", ")}`),
+      ...Object.values(histograms).map(({ name }) => `${name} histogram `),
+    ];
+    expect(documented.map((row) => row.trim()).sort()).toEqual(known.map((row) => row.trim()).sort());
+  });
+
   test("forgets a gateway that is gone", async () => {
     await scrape([sampleGateway("gw-1"), sampleGateway("gw-2")]);
     const families = await scrape([sampleGateway("gw-1")]);
@@ -119,15 +179,32 @@ describe("renderMetrics()", () => {
   });
 });
 
-async function scrape(gateways: readonly GatewayReport[]): Promise<Map<string, Family>> {
-  return parseExposition(await renderMetrics(sampleStatus(gateways)));
+describeWith(["promtool"], "promtool check metrics", () => {
+  test("has nothing to say about ours and the process's", async () => {
+    const latency = createLatency();
+    latency.delivery.observeMs(12);
+    const text = await renderMetrics(sampleStatus([sampleGateway("gw-1"), brokenGateway("gw-2")]), latency);
+    // Fails, with what it found, where it ends with another code than 0.
+    const said = execFileSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" });
+    expect(said).toBe("");
+  });
+});
+
+async function scrape(gateways: readonly GatewayReport[], latency?: Latency): Promise<Map<string, Family>> {
+  return parseExposition(await renderMetrics(sampleStatus(gateways), latency));
 }
 
 function figure(families: Map<string, Family>, name: string, labels: Record<string, string>): number | undefined {
   const family = families.get(name);
   if (family === undefined) throw new Error(`no metric ${name}`);
+  return figureIn(family, name, labels);
+}
+
+function figureIn(family: Family | undefined, name: string, labels: Record<string, string>): number | undefined {
   const wanted = JSON.stringify(Object.entries(labels).sort());
-  return family.samples.find((sample) => JSON.stringify(Object.entries(sample.labels).sort()) === wanted)?.value;
+  const fits = (sample: Family["samples"][number]) =>
+    sample.name === name && JSON.stringify(Object.entries(sample.labels).sort()) === wanted;
+  return family?.samples.find(fits)?.value;
 }
 
 function seriesOf(families: Map<string, Family>): string[] {

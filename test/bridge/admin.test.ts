@@ -49,6 +49,10 @@ test("the admin server of a running bridge tells its health, readiness, ledger, 
   const metrics = await bridge.get("/metrics");
   expect(metrics.status).toBe(200);
   expect(metrics.text).toMatch(/^dragoman_\w+\{.*gateway="gw-01".*\} 8$/m);
+  // Seven packets were answered, and each delivered message of them came to its end.
+  expect(metrics.text).toMatch(/^dragoman_puback_duration_seconds_count 7$/m);
+  expect(metrics.text).toMatch(/^dragoman_delivery_duration_seconds_count 4$/m);
+  expect(metrics.text).not.toMatch(/^dragoman_oldest_pending_timestamp_seconds\{/m);
 
   const status = JSON.parse((await bridge.get("/status")).text) as BridgeStatus;
   expect(status).toMatchObject({ healthy: true, listen: [bridge.url], gateways: [{ id: "gw-01", ready: true }] });
@@ -90,6 +94,9 @@ test("with the upstream down it is healthy but not ready, says why, and dragoman
     ...{ status: "notReady", gateways: 1, notReady: [{ id: "gw-01", reason: "refused" }] },
   });
   expect(await bridge.ledger()).toMatchObject({ received: 1, pending: 1 });
+  const oldest = /^dragoman_oldest_pending_timestamp_seconds\{gateway="gw-01"\} (.+)$/m;
+  const [, oldestText] = oldest.exec((await bridge.get("/metrics")).text) ?? [];
+  expect(Math.abs(Date.now() / 1000 - Number(oldestText))).toBeLessThan(600);
   const shown = await runProgram(["status", "--url", bridge.admin]);
   expect(shown.code).toBe(3);
   expect(shown.stdout).toContain("degraded");

@@ -76,6 +76,20 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
       expect(gateway.read(records[2]?.seq ?? 0, 10, 1000)).toEqual([]);
     });
 
+    test("oldestPendingMs() is of the oldest message that is open or parked", async () => {
+      const seqs: number[] = [];
+      for (const arrivedMs of [100, 200, 300]) seqs.push((await gateway.append(arrival("x", { arrivedMs }))).seq);
+      const [first = 0, second = 0, third = 0] = seqs;
+      expect(gateway.oldestPendingMs()).toBe(100);
+      gateway.settle({ seq: first, index: 0 }, { kind: "quarantined", reason: "no" });
+      gateway.settle({ seq: second, index: 0 }, { kind: "parked", device: a });
+      expect(gateway.oldestPendingMs()).toBe(200);
+      gateway.settle({ seq: second, index: 0 }, { kind: "held", device: a, reason: "no" });
+      expect(gateway.oldestPendingMs()).toBe(300);
+      gateway.settle({ seq: third, index: 0 }, delivered);
+      expect(gateway.oldestPendingMs()).toBeUndefined();
+    });
+
     test("settle() lets a record go when its last message is delivered or dropped", async () => {
       const { seq } = await gateway.append(arrival("x", { count: 3 }));
       gateway.settle({ seq, index: 0 }, delivered);

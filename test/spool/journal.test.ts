@@ -29,6 +29,15 @@ beforeEach(() => {
 });
 afterEach(() => journal.close());
 
+test("oldestPendingMs() finds what an earlier run parked", async () => {
+  const gateway = journal.gateway("gw");
+  const { seq } = await gateway.append(arrival("one", { arrivedMs: 100 }));
+  await gateway.append(arrival("two", { arrivedMs: 200 }));
+  gateway.settle({ seq, index: 0 }, { kind: "parked", device });
+  await journal.flushed();
+  expect((await reopened()).gateway("gw").oldestPendingMs()).toBe(100);
+});
+
 describe.each([
   ["in a transaction", false],
   ["before a transaction", true],
