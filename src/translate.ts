@@ -19,6 +19,8 @@ export interface Translated {
 export interface Translation {
   readonly decoded: Decoded;
   readonly sent: readonly Translated[];
+  /** What the side that it came from would be told in answer. */
+  readonly answers: readonly Translated[];
   readonly fates: readonly Exclude<Fate, { kind: "delivered" }>[];
   /** The rules of the deployment's own mapping that changed something of it. */
   readonly mappedBy: readonly RuleRef[];
@@ -70,7 +72,13 @@ export function createTranslator(options: TranslatorOptions): Translator {
       const messages = decoded.kind === "messages" ? (decoded.messages as readonly DownMessage[]) : [];
       const inbound = packet.qos === 0 ? undefined : 1;
       const outcome = run(messages.map((message) => ({ kind: "received", message, inbound })));
-      return { decoded, sent: outcome.delivered, fates: [], mappedBy: rulesFor(outcome.told) };
+      return {
+        decoded,
+        sent: outcome.delivered,
+        answers: outcome.published,
+        fates: [],
+        mappedBy: rulesFor(outcome.told),
+      };
     },
   };
 
@@ -81,14 +89,18 @@ export function createTranslator(options: TranslatorOptions): Translator {
   function arrive(
     messages: readonly UpMessage[],
     decided: ReadonlyMap<number, Fate>,
-  ): Pick<Translation, "sent" | "fates"> {
+  ): Pick<Translation, "sent" | "answers" | "fates"> {
     seq += 1;
     const open = (index: number) => !decided.has(index);
     const undecided = messages.filter((_, index) => open(index)).length;
     const arrivedMs = wallClock();
     const event: GatewayEvent = { kind: "arrived", seq, arrivedMs, connection, messages, open, queue: true };
     const outcome = run(messages.length > 0 ? [event] : [], undecided);
-    return { sent: outcome.published, fates: [...decided.values(), ...outcome.fates].filter(isNoDelivery) };
+    return {
+      sent: outcome.published,
+      answers: outcome.delivered,
+      fates: [...decided.values(), ...outcome.fates].filter(isNoDelivery),
+    };
   }
 
   /** Handles the events and what follows from them, going forward in time while fewer than `wanted` messages have met their fate. */

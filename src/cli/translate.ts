@@ -1,14 +1,14 @@
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
 import { type Pairing, pairFor, pairOf } from "../bridge/pairing.ts";
-import type { Dialect, Explanation } from "../dialect/dialect.ts";
+import type { Dialect } from "../dialect/dialect.ts";
 import { DragomanError } from "../errors.ts";
+import { explainTranslation } from "../explain-translation.ts";
 import { builtInDialects, dialectNamed } from "../mappings.ts";
-import type { Fate } from "../message/fate.ts";
 import type { DeviceId } from "../message/message.ts";
 import type { Packet } from "../message/packet.ts";
 import { textOrBase64 } from "../message/payload-text.ts";
-import { createTranslator, type Translation, type Translator } from "../translate.ts";
+import { createTranslator, type Translator } from "../translate.ts";
 import type { Io } from "./io.ts";
 import { configFor } from "./load.ts";
 
@@ -119,62 +119,18 @@ interface Work {
 }
 
 function translateOne(packet: Packet, { pairing, translator, flags, io }: Work): number {
-  const source = flags.down ? pairing.upstream : pairing.local;
-  const translation = flags.down ? translator.down(packet) : translator.up(packet);
-  const read = flags.explain ? explanationOf(source.explain(flags.down ? "down" : "up", packet)) : undefined;
-  const mappedBy = pairing.mapping === undefined ? {} : { mappedBy: translation.mappedBy };
-  for (const { packet: sent, rule } of translation.sent) {
-    const explain = read === undefined ? {} : { explain: { read, ...mappedBy, printedBy: rule } };
+  const direction = flags.down ? "down" : "up";
+  const { read, mappedBy, sent, troubles } = explainTranslation(packet, { pairing, translator, direction });
+  const why = { read, ...(pairing.mapping === undefined ? {} : { mappedBy }) };
+  for (const { packet: one, rule } of sent) {
+    const explain = flags.explain ? { explain: { ...why, printedBy: rule } } : {};
     io.stdout.write(
-      `${JSON.stringify({ topic: sent.topic, qos: sent.qos, ...textOrBase64(sent.payload), ...explain })}\n`,
+      `${JSON.stringify({ topic: one.topic, qos: one.qos, ...textOrBase64(one.payload), ...explain })}\n`,
     );
   }
-  if (read !== undefined && translation.sent.length === 0)
-    io.stdout.write(`${JSON.stringify({ explain: { read, ...mappedBy } })}\n`);
-  const troubles = troublesOf(translation);
-  for (const trouble of troubles) io.stderr.write(`dragoman: "${packet.topic}": ${trouble.text}\n`);
+  if (flags.explain && sent.length === 0) io.stdout.write(`${JSON.stringify({ explain: why })}\n`);
+  for (const { text } of troubles) io.stderr.write(`dragoman: "${packet.topic}": ${text}\n`);
   return troubles.some(({ isFailure }) => isFailure) ? 1 : 0;
-}
-
-/** What was read is told by its variables; the messages themselves would only say it again. */
-function explanationOf({ decoded: _, ...explanation }: Explanation): object {
-  return explanation;
-}
-
-/** What kept messages of the packet from being sent; a failure, unless a rule of ours let them go. */
-function troublesOf({
-  decoded,
-  fates,
-}: Translation): readonly { readonly text: string; readonly isFailure: boolean }[] {
-  if (decoded.kind === "unknownTopic") {
-    return [{ text: "dropped: unknownTopic, no rule of the dialect has this topic", isFailure: false }];
-  }
-  if (decoded.kind === "unreadable") return [{ text: `not understood: ${decoded.reason}`, isFailure: true }];
-  const misfits = decoded.misfits.map(({ path, wanted, got }) => `at "${path}" found ${got}, wanted ${wanted}`);
-  const told = new Set<string>();
-  const others = fates.filter((fate) => misfits.length === 0 || fate.kind !== "quarantined");
-  return [
-    ...misfits.map((text) => ({ text, isFailure: true })),
-    ...others.flatMap((fate) => {
-      const text = describeFate(fate);
-      if (told.has(text)) return [];
-      told.add(text);
-      return [{ text, isFailure: fate.kind !== "dropped" }];
-    }),
-  ];
-}
-
-function describeFate(fate: Exclude<Fate, { kind: "delivered" }>): string {
-  switch (fate.kind) {
-    case "dropped":
-      return `dropped: ${fate.reason}`;
-    case "held":
-      return `held for device "${fate.device}": ${fate.reason}`;
-    case "quarantined":
-      return `quarantined: ${fate.reason}`;
-    case "parked":
-      return `waits for device "${fate.device}"`;
-  }
 }
 
 async function* packetsOn(io: Io): AsyncGenerator<Packet> {

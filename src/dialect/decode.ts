@@ -2,6 +2,7 @@ import type { Decoded, Misfit } from "../message/decoded.ts";
 import type { Message } from "../message/message.ts";
 import type { Packet } from "../message/packet.ts";
 import { type Frame, takePoint } from "./frame.ts";
+import { maskedJson } from "./mask.ts";
 import { jsonReaders } from "./readers.ts";
 import type { Match } from "./routes.ts";
 import type { Rule } from "./rule.ts";
@@ -19,17 +20,17 @@ export function decodeMatch({ route, captured }: Match, packet: Pick<Packet, "pa
   const rule =
     route.rules.length === 1 ? first : (route.rules.find(({ suits }) => suits(node)) ?? (route.rules.at(-1) as Rule));
   const frame: Frame = { gateway, slots: new Array(rule.slots.size).fill(undefined), forks: [], misfits: [], path: [] };
-  if (!readTopic(rule, captured, frame) || !rule.read(node, frame)) return unreadable(rule, frame.misfits);
+  if (!readTopic(rule, captured, frame) || !rule.read(node, frame)) return unreadable(rule, toldOf(rule, frame));
   const { forks, slots } = frame;
   if (forks.length === 0)
-    return { kind: "messages", rule: rule.ref, messages: messagesOf(rule, slots), misfits: frame.misfits };
+    return { kind: "messages", rule: rule.ref, messages: messagesOf(rule, slots), misfits: toldOf(rule, frame) };
   const messages: Message[] = [];
   for (const fork of forks) {
     // What stands beside a repetition belongs to each of its messages.
     for (let slot = 0; slot < slots.length; slot++) fork[slot] ??= slots[slot];
     for (const message of messagesOf(rule, fork)) messages.push(message);
   }
-  return { kind: "messages", rule: rule.ref, messages, misfits: frame.misfits };
+  return { kind: "messages", rule: rule.ref, messages, misfits: toldOf(rule, frame) };
 }
 
 function decodeOpaque(rule: Rule, captured: Match["captured"], payload: Uint8Array, gateway: string): Decoded {
@@ -90,6 +91,12 @@ function unreadable(rule: Rule, misfits: readonly Misfit[]): Decoded {
   const [first] = misfits;
   const reason = first === undefined ? "Of a wrong shape" : `Of a wrong shape: ${describeMisfit(first)}`;
   return { kind: "unreadable", rule: rule.ref, cause: "shape", reason, misfits };
+}
+
+/** What may be said of the misfits: reasons end up in logs and lists, where no secret must be. */
+function toldOf({ mayHoldSecrets }: Rule, { misfits }: Frame): readonly Misfit[] {
+  if (!mayHoldSecrets || misfits.length === 0) return misfits;
+  return misfits.map((misfit) => ({ ...misfit, got: maskedJson(misfit.got) }));
 }
 
 /** A misfit in a sentence. */

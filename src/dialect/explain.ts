@@ -1,7 +1,8 @@
 import type { Decoded, RuleRef } from "../message/decoded.ts";
-import type { Direction, Message } from "../message/message.ts";
+import type { Direction } from "../message/message.ts";
 import type { Packet } from "../message/packet.ts";
 import { decodeMatch, describeMisfit } from "./decode.ts";
+import { maskedJson } from "./mask.ts";
 import { jsonReaders } from "./readers.ts";
 import type { BoundRule, Match } from "./routes.ts";
 import type { Rule } from "./rule.ts";
@@ -11,8 +12,6 @@ export interface Explanation {
   readonly decoded: Decoded;
   /** The rule that reads it, its topic as the mapping file has it. */
   readonly rule?: RuleRef & { readonly topic: string };
-  /** For each message, what its variables hold, as text. */
-  readonly variables: readonly Readonly<Record<string, string>>[];
   /** Other rules that nearly read it, nearest first, with the first difference. */
   readonly nearMisses: readonly { readonly rule: RuleRef & { readonly topic: string }; readonly difference: string }[];
 }
@@ -38,7 +37,6 @@ export function explainPacket(about: ExplainedPacket): Explanation {
   return {
     decoded,
     ...(used === undefined ? {} : { rule: withTopic(used) }),
-    variables: decoded.kind === "messages" ? decoded.messages.map(variablesOf) : [],
     nearMisses: near,
   };
 }
@@ -61,7 +59,10 @@ function payloadDifference(rule: Rule, match: Match, packet: Pick<Packet, "paylo
   const alone = decodeMatch({ route: { ...match.route, rules: [rule] }, captured: match.captured }, packet, gateway);
   if (alone.kind !== "unreadable") return "it fits too, but is tried later";
   const [first] = alone.misfits;
-  return first === undefined ? alone.reason : describeMisfit(first);
+  if (first === undefined) return alone.reason;
+  // One rule of the topic may know a secret where another sees but an object.
+  const isWhole = /^[[{]/.test(first.got) && match.route.rules.some(({ mayHoldSecrets }) => mayHoldSecrets);
+  return describeMisfit(isWhole ? { ...first, got: maskedJson(first.got) } : first);
 }
 
 /** Rules whose topics begin like that of a packet that no rule reads, the most alike first. */
@@ -83,17 +84,4 @@ function otherTopics({ packet, bound, match, direction }: ExplainedPacket): read
 
 function withTopic({ ref, topic }: Rule): RuleRef & { readonly topic: string } {
   return { ...ref, topic: topic.source };
-}
-
-function variablesOf(message: Message): Readonly<Record<string, string>> {
-  const entries = Object.entries(message).filter(([key, value]) => key !== "kind" && value !== undefined);
-  return Object.fromEntries(entries.map(([key, value]) => [key, textOfValue(value)]));
-}
-
-function textOfValue(value: unknown): string {
-  if (typeof value === "string") return value;
-  if (!(value instanceof Uint8Array)) return JSON.stringify(value);
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  const text = bytes.toString("utf8");
-  return text.includes("\ufffd") ? `base64:${bytes.toString("base64")}` : text;
 }

@@ -4,6 +4,7 @@ import { compileGuard, compileSuits, type Suits } from "./alternative.ts";
 import { compilePrint, type Print } from "./compile-print.ts";
 import { compileRead, type Read } from "./compile-read.ts";
 import type { Slots } from "./frame.ts";
+import { mayHoldSecrets } from "./mask.ts";
 import type { Place } from "./mistake.ts";
 import type { Pattern } from "./pattern.ts";
 import { boundInEveryForm, certainIn, depthOf, namesIn, variablesIn } from "./pattern-facts.ts";
@@ -48,6 +49,8 @@ export interface Rule extends RuleText {
   readonly carries: number;
   /** Fields of which a message has at most one. */
   readonly apart: number;
+  /** Whether its packets may hold what must not be shown. */
+  readonly mayHoldSecrets: boolean;
   readonly depth: number;
   readonly read: Read;
   /** Whether this is the rule that is meant, among those of its topic. */
@@ -86,6 +89,8 @@ export function compileRule(text: RuleText, before: readonly RuleText[]): Rule {
     slot: field === pointsField && points !== undefined ? points : slots.of(field),
   }));
   const rivals = before.flatMap((rule) => (rule.payload === undefined ? [] : [rule.payload]));
+  const needed = neededBy(text);
+  const carried = carriedBy(text);
   return {
     ...text,
     ref: { name, file: at.file, line: at.line },
@@ -97,9 +102,10 @@ export function compileRule(text: RuleText, before: readonly RuleText[]): Rule {
       type: variables[variable as keyof typeof variables] as ValueType,
       slot: slots.of(variable),
     })),
-    needs: bitsOf(kind, neededBy(text)),
-    carries: bitsOf(kind, carriedBy(text)),
+    needs: bitsOf(kind, needed),
+    carries: bitsOf(kind, carried),
     apart: bitsOf(kind, apart),
+    mayHoldSecrets: mayHoldSecrets(kind, carried, needed),
     depth: payload === undefined ? 0 : depthOf(payload),
     read: payload === undefined ? () => true : compileRead(payload, slots),
     suits: payload === undefined ? () => true : compileSuits(payload),

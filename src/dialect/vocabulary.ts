@@ -30,6 +30,10 @@ export interface KindWords {
   readonly needs: readonly (readonly string[])[];
   /** Variables of which a message holds at most one; a packet that says several is several messages, in this order. */
   readonly apart: readonly string[];
+  /** Variables that are secrets: never shown, logged or said in a reason. */
+  readonly secrets?: readonly string[];
+  /** Variables that may hold secrets where the message is about the gateway itself, whose documents configure it. */
+  readonly ownSecrets?: readonly string[];
 }
 
 /** The field that is a list, and the variables that its elements are made of. */
@@ -53,6 +57,7 @@ export const vocabulary: Vocabulary = {
     variables: { device, profile: "text", token: "text" },
     needs: [],
     apart: [],
+    secrets: ["token"],
   },
   detach: { direction: "up", variables: { device }, needs: [], apart: [] },
   telemetry: {
@@ -66,6 +71,7 @@ export const vocabulary: Vocabulary = {
     variables: { device, body: "bytes", values: "object" },
     needs: [["body", "values"]],
     apart: ["body", "values"],
+    ownSecrets: ["body", "values"],
   },
   attributesRequest: {
     direction: "up",
@@ -86,12 +92,14 @@ export const vocabulary: Vocabulary = {
     variables: { device, id: "integer", data: "json" },
     needs: [["id"], ["data"]],
     apart: [],
+    ownSecrets: ["data"],
   },
   claim: {
     direction: "up",
     variables: { device, secretKey: "text", durationMs: "integer" },
     needs: [],
     apart: [],
+    secrets: ["secretKey"],
   },
   call: {
     direction: "up",
@@ -104,18 +112,21 @@ export const vocabulary: Vocabulary = {
     variables: { device, body: "bytes", values: "object", deleted: "keys" },
     needs: [["body", "values", "deleted"]],
     apart: ["body", "values", "deleted"],
+    ownSecrets: ["body", "values"],
   },
   attributesResponse: {
     direction: "down",
     variables: { device, id: "integer", value: "json", values: "object", client: "object", shared: "object" },
     needs: [["id"]],
     apart: [],
+    ownSecrets: ["value", "values", "client", "shared"],
   },
   command: {
     direction: "down",
     variables: { device, folder: "folder", body: "bytes", id: "integer", method: "text", params: "json" },
     needs: [["body", "method"]],
     apart: ["body", "method"],
+    ownSecrets: ["body", "params"],
   },
   error: {
     direction: "down",

@@ -12,27 +12,13 @@ function explain(dialect: typeof google, direction: Direction, topic: string, pa
 }
 
 describe("explain()", () => {
-  test("names the rule, its place and what its variables hold", () => {
+  test("names the rule and its place", () => {
     const explanation = explain(thingsboard, "up", "v1/gateway/telemetry", '{"A":[{"ts":1,"values":{"t":1}}],"B":[]}');
     expect(explanation).toMatchObject({
       decoded: { kind: "messages" },
       rule: { name: "telemetry", file: "thingsboard.yaml", line: expect.any(Number), topic: "v1/gateway/telemetry" },
-      variables: [
-        { device: "A", points: '[{"ts":1,"values":"{\\"t\\":1}"}]' },
-        { device: "B", points: "[]" },
-      ],
       nearMisses: [],
     });
-  });
-
-  test("shows bytes as text where they are text", () => {
-    expect(explain(google, "down", "/devices/sensor-7/commands/a/b", "go").variables).toEqual([
-      { device: "sensor-7", folder: "a/b", body: "go" },
-    ]);
-    const payload = new Uint8Array([0xff, 1]);
-    expect(google.explain("up", { topic: "/devices/gw-01/state", payload }).variables).toEqual([
-      { body: "base64:/wE=" },
-    ]);
   });
 
   test("gives the first difference to rules with nearly this topic, the nearest first", () => {
@@ -71,13 +57,12 @@ describe("explain()", () => {
   });
 
   test("keeps the rule of a packet that does not fit it", () => {
-    const { decoded, rule, variables } = explain(thingsboard, "up", "v1/gateway/connect", '{"devise":"A"}');
+    const { decoded, rule } = explain(thingsboard, "up", "v1/gateway/connect", '{"devise":"A"}');
     expect(decoded).toMatchObject({
       kind: "unreadable",
       reason: 'Of a wrong shape: wanted a member "device", got {"devise":"A"}',
     });
     expect(rule).toMatchObject({ name: "attach" });
-    expect(variables).toEqual([]);
   });
 });
 

@@ -1,0 +1,57 @@
+import type { Explanation } from "../dialect/dialect.ts";
+import { meaningOf, variablesOf } from "../dialect/meaning.ts";
+import type { Decoded, RuleRef } from "../message/decoded.ts";
+import type { Explained, NearMiss } from "../message/explained.ts";
+import type { Message } from "../message/message.ts";
+import { describeUnread } from "./describe-unread.ts";
+
+/** How much of each message and variable is shown, in characters, and of how many messages. */
+export interface HowMuch {
+  readonly maxLength: number;
+  readonly maxMessages: number;
+}
+
+const everything: HowMuch = { maxLength: Number.POSITIVE_INFINITY, maxMessages: Number.POSITIVE_INFINITY };
+
+/** What the dialect found out about a packet, in the words in which it is told everywhere. */
+export function explained(
+  { decoded, rule, nearMisses }: Explanation,
+  howMuch: HowMuch = everything,
+): Explained & { readonly nearMisses: readonly NearMiss[] } {
+  const misses = nearMisses.map(nearMissOf);
+  const messages = decoded.kind === "messages" ? decoded.messages : [];
+  return {
+    ...explainedMessages(rule && refOf(rule), messages, howMuch),
+    ...unreadOf(decoded, misses[0]),
+    nearMisses: misses,
+  };
+}
+
+/** Messages that a rule read or printed, in words. */
+export function explainedMessages(
+  rule: RuleRef | undefined,
+  messages: readonly Message[],
+  { maxLength, maxMessages }: HowMuch = everything,
+): Explained {
+  const [first] = messages;
+  return {
+    ...(rule === undefined ? {} : { rule }),
+    ...(first === undefined ? {} : { variables: variablesOf(first, maxLength) }),
+    messages: messages.slice(0, maxMessages).map((message) => meaningOf(message, maxLength)),
+  };
+}
+
+/** What of a packet could not be read; nothing where all could. */
+export function unreadOf(decoded: Decoded, nearest: NearMiss | undefined): Pick<Explained, "unread"> {
+  if (decoded.kind === "messages" && decoded.misfits.length === 0) return {};
+  const reason = describeUnread(decoded);
+  return { unread: { reason, ...(nearest === undefined ? {} : { nearest }) } };
+}
+
+function nearMissOf({ rule: { name, file, line, topic }, difference }: Explanation["nearMisses"][number]): NearMiss {
+  return { rule: name, file, line, topic, difference };
+}
+
+function refOf({ name, file, line }: RuleRef): RuleRef {
+  return { name, file, line };
+}
