@@ -1,10 +1,11 @@
 import { realpathSync } from "node:fs";
 import { type Admin, openAdmin } from "./admin/admin.ts";
 import { type BoundDialects, boundDialects } from "./bridge/bound-dialects.ts";
-import { Link, type Log, type TraceEvent } from "./bridge/link.ts";
+import { Link, type Log } from "./bridge/link.ts";
 import { pairFor } from "./bridge/pairing.ts";
 import { createRepair } from "./bridge/repair.ts";
 import { startSelfCheck } from "./bridge/self-check.ts";
+import { Trace, type TraceEvent } from "./bridge/trace.ts";
 import { upstreamAccess } from "./bridge/upstream-access.ts";
 import type { Config, GatewayConfig } from "./config.ts";
 import { createGateway } from "./gateway/gateway.ts";
@@ -13,6 +14,7 @@ import { imbalanceOf, type Ledger } from "./message/fate.ts";
 import { createLatency, type Latency } from "./message/latency.ts";
 import type { SpoolRepair } from "./message/repair.ts";
 import type { BridgeStatus, GatewayReport } from "./message/status.ts";
+import { openPlayground } from "./playground/playground.ts";
 import { openSpool } from "./spool/open-spool.ts";
 import type { Spool } from "./spool/spool.ts";
 import { openUpstream } from "./upstream/connection.ts";
@@ -72,6 +74,7 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
     opened.push(async () => selfCheck.close());
     const dialects = boundDialects(config);
     const latency = createLatency();
+    const trace = new Trace({ observe: options.trace, now });
     let listener: LocalListener | undefined;
     const toLocal: ToLocal = {
       deliver: async (...packet) => listener?.deliver(...packet) ?? "offline",
@@ -81,7 +84,7 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
     };
     let drainMs = 0;
     for (const gateway of config.gateways) {
-      links.set(gateway.id, openLink(config, gateway, { ...options, now, spool, dialects, latency, ...toLocal }));
+      links.set(gateway.id, openLink(config, gateway, { log, now, spool, dialects, latency, trace, ...toLocal }));
     }
     opened.push(async () => void (await Promise.all([...links.values()].map((link) => link.close(drainMs)))));
 
@@ -113,8 +116,10 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
       linkOf: (gateway) => links.get(gateway),
     });
     const bridge = { status, ledger: () => spool.ledger(), ledgers, repair };
+    const playground = openPlayground();
+    opened.push(() => playground.close());
     const admin: Admin | undefined =
-      config.admin === false ? undefined : await openAdmin(config.admin, { ...bridge, latency });
+      config.admin === false ? undefined : await openAdmin(config.admin, { ...bridge, latency, trace, playground });
     if (admin !== undefined) opened.push(() => admin.close());
 
     return {
@@ -200,7 +205,9 @@ function registryOf({ local, gateways }: Config): { readonly registry?: Registry
 /** What a link asks of the listener. */
 type ToLocal = Pick<LocalListener, "deliver" | "revoke" | "verifyDevice">;
 
-interface LinkSurroundings extends BridgeOptions, ToLocal {
+interface LinkSurroundings extends ToLocal {
+  readonly log: Log;
+  readonly trace: Trace;
   readonly now: () => number;
   readonly spool: Spool;
   readonly dialects: BoundDialects;

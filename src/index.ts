@@ -8,8 +8,9 @@
  * @module
  */
 
-export type { Log, TraceEvent } from "./bridge/link.ts";
+export type { Log } from "./bridge/link.ts";
 export { type Pairing, pairFor, pairOf } from "./bridge/pairing.ts";
+export type { TraceEvent } from "./bridge/trace.ts";
 export { type Bridge, type BridgeOptions, openBridge } from "./bridge.ts";
 export { type Config, loadConfig } from "./config.ts";
 export { compileDialect } from "./dialect/compile.ts";

@@ -60,6 +60,13 @@ export const ownPagesOnly: MiddlewareHandler = async (context, next) => {
   return context.json({ error: "pages of other origins may not ask for this" }, 403, { connection: "close" });
 };
 
+/** A page of another origin cannot send this type without asking first, and is told no. */
+export const jsonOnly: MiddlewareHandler = async (context, next) => {
+  const type = context.req.header("content-type") ?? "";
+  if (/^application\/json\s*(;|$)/i.test(type)) return next();
+  return context.json({ error: "wanted content-type: application/json" }, 415, { connection: "close" });
+};
+
 function hostOf(url: string): string | undefined {
   return URL.canParse(url) ? new URL(url).host : undefined;
 }

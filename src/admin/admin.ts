@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { DragomanError } from "../errors.ts";
 import { type AdminSource, createApp } from "./app.ts";
+import { Live } from "./live.ts";
 import type { AdminOptions } from "./options.ts";
 
 export type { AdminSource } from "./app.ts";
@@ -31,7 +32,8 @@ const closeGraceMs = 1_000;
 export async function openAdmin(options: AdminOptions, source: AdminSource): Promise<Admin> {
   const listen = new URL(options.listen);
   const token = options.token;
-  const app = createApp({ hostname: listen.hostname, ...(token === undefined ? {} : { token }) }, source);
+  const live = new Live(source);
+  const app = createApp({ hostname: listen.hostname, ...(token === undefined ? {} : { token }) }, source, live);
   const server = createServer(
     {
       maxHeaderSize: maxHeaderBytes,
@@ -43,7 +45,10 @@ export async function openAdmin(options: AdminOptions, source: AdminSource): Pro
   );
   server.keepAliveTimeout = keepAliveTimeoutMs;
   server.maxConnections = maxConnections;
-  await startListening(server, listen);
+  await startListening(server, listen).catch((error: unknown) => {
+    live.close();
+    throw error;
+  });
   // One connection that cannot be accepted (out of descriptors) must not end the bridge.
   server.on("error", () => {});
 
@@ -51,6 +56,7 @@ export async function openAdmin(options: AdminOptions, source: AdminSource): Pro
   return {
     url: `http://${listen.hostname}:${(server.address() as AddressInfo).port}`,
     close() {
+      live.close();
       closing ??= stop(server);
       return closing;
     },

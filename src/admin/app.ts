@@ -4,18 +4,15 @@ import type { Ledger } from "../message/fate.ts";
 import type { Latency } from "../message/latency.ts";
 import type { SpoolRepair } from "../message/repair.ts";
 import type { Secret } from "../message/secret.ts";
-import type { BridgeStatus } from "../message/status.ts";
 import { ownHostOnly, readersOnly, tokenCheck } from "./access.ts";
 import { ledgerDocument } from "./ledger.ts";
+import { addLiveRoutes, type Live, type LiveSource } from "./live.ts";
 import { metricsContentType, renderMetrics } from "./metrics.ts";
 import { healthOf, readinessOf } from "./probes.ts";
 import { addRepairRoutes } from "./repair.ts";
 
 /** Where the answers come from. Each is called once per request that needs it, in the same turn. */
-export interface AdminSource {
-  status(): BridgeStatus;
-  /** The sum over all gateways. */
-  ledger(): Ledger;
+export interface AdminSource extends LiveSource {
   /** By gateway, those that are configured no more included, so that they add up to the sum. */
   ledgers(): Readonly<Record<string, Ledger>>;
   /** Left out: `/metrics` has no histograms. */
@@ -37,10 +34,12 @@ const endpoints = {
   "/metrics": "figures for Prometheus",
   "/ledger": "what became of every message",
   "/status": "links, devices and backlog, as JSON",
+  "/history": "the ledger over the last hour, as JSON",
+  "/devices": "devices, page by page, as JSON",
 } as const;
 
 /** Answers the admin requests: what is asked, who may ask, and how an answer is dressed. Knows nothing of sockets. */
-export function createApp(options: AppOptions, source: AdminSource): Hono {
+export function createApp(options: AppOptions, source: AdminSource, live: Live): Hono {
   const mayRead = tokenCheck(options.token);
   const app = new Hono();
   app.use(secureHeaders(pageHeaders));
@@ -67,8 +66,9 @@ export function createApp(options: AppOptions, source: AdminSource): Hono {
   );
   app.get("/ledger", (context) => context.json(ledgerDocument(source.ledger(), source.ledgers())));
   app.get("/status", (context) => context.json(source.status()));
+  addLiveRoutes(app, live);
   if (source.repair !== undefined) addRepairRoutes(app, source.repair);
-  for (const path of ["/", ...Object.keys(endpoints)]) {
+  for (const path of ["/", "/healthz", "/readyz", "/metrics", "/ledger", "/status"]) {
     app.all(path, (context) => context.json({ error: "wanted GET" }, 405, { allow: "GET, HEAD" }));
   }
 

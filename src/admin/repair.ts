@@ -1,9 +1,9 @@
-import type { Context, Hono, MiddlewareHandler } from "hono";
+import type { Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { DragomanError } from "../errors.ts";
 import { textOrBase64 } from "../message/payload-text.ts";
 import type { ShownMessage, SpoolRepair } from "../message/repair.ts";
-import { ownPagesOnly } from "./access.ts";
+import { jsonOnly, ownPagesOnly } from "./access.ts";
 import { type Asked, QueryError, readQuery } from "./repair-query.ts";
 
 /** The paths that change something. */
@@ -76,13 +76,6 @@ async function answer(
 async function bodyOf(context: Context): Promise<unknown> {
   return context.req.json().catch(() => undefined);
 }
-
-/** A page of another origin cannot send this type without asking first, and is told no. */
-const jsonOnly: MiddlewareHandler = async (context, next) => {
-  const type = context.req.header("content-type") ?? "";
-  if (/^application\/json\s*(;|$)/i.test(type)) return next();
-  return context.json({ error: "wanted content-type: application/json" }, 415, { connection: "close" });
-};
 
 const smallBody = bodyLimit({
   maxSize: maxBodyBytes,

@@ -13,7 +13,9 @@ import type { GatewaySpool, SpoolRecord } from "../spool/spool.ts";
 import type { UpstreamConnection, UpstreamHandlers } from "../upstream/connection.ts";
 import { Backlog } from "./backlog.ts";
 import { describeUnread } from "./describe-unread.ts";
+import { LinkTrace } from "./link-trace.ts";
 import { outward } from "./outward.ts";
+import type { Trace } from "./trace.ts";
 import { UpstreamFacts } from "./upstream-facts.ts";
 
 /** Where the parts' findings go; `pino` fits. */
@@ -22,15 +24,6 @@ export interface Log {
   info(fields: object, event: string): void;
   warn(fields: object, event: string): void;
   error(fields: object, event: string): void;
-}
-
-/** One packet as it passed one side of the bridge, with the rule that read or printed it. Its payload may hold secrets. */
-export interface TraceEvent {
-  readonly gateway: string;
-  readonly side: "local" | "upstream";
-  readonly direction: "in" | "out";
-  readonly packet: Packet;
-  readonly rule?: { readonly name: string; readonly file: string; readonly line: number };
 }
 
 export interface LinkParts {
@@ -53,7 +46,7 @@ export interface LinkParts {
   /** Shared by all links. */
   readonly latency: Latency;
   readonly now: () => number;
-  readonly trace?: (event: TraceEvent) => void;
+  readonly trace?: Pick<Trace, "isOn" | "tell">;
 }
 
 /** Stands for all devices in topics that name none. */
@@ -79,12 +72,14 @@ export class Link {
   #armedFor = Number.POSITIVE_INFINITY;
   readonly #backlog: Backlog;
   readonly #facts = new UpstreamFacts();
+  readonly #trace: LinkTrace;
   #isClosed = false;
 
   constructor(parts: LinkParts) {
     this.id = parts.id;
     this.#parts = parts;
     this.#local = parts.local;
+    this.#trace = new LinkTrace(parts);
     this.#backlog = new Backlog({ ...parts, dispatch: (event) => this.#dispatch(event) });
     this.#upstream = parts.connect({
       opened: () => this.#upstreamOpened(),
@@ -118,15 +113,16 @@ export class Link {
     while (this.#proof !== undefined) await this.#proof;
     const { local, spool, now } = this.#parts;
     const said = this.#local.decode("up", packet);
-    this.#trace("local", "in", packet, said.kind === "unknownTopic" ? undefined : said.rule);
     this.#reportUnread(said, packet);
     const { decoded, fates } = outward(this.#parts.mapping, said);
     const { connection, protocol } = client;
     const { topic, qos, payload } = packet;
     const arrival: Arrival = { protocol, connection, nowMs: now(), topic, qos, packetId, bytes: payload.length };
-    let admission = withFates(this.#admit(decoded, arrival), fates);
+    // What is not kept is told of before what it causes; what is, with the number of its record.
+    const unkept = () => this.#trace.cameIn("local", packet, said);
+    let admission = withFates(this.#admit(decoded, arrival, unkept), fates);
     if (admission.verify !== undefined) {
-      admission = withFates(await this.#prove(decoded, arrival, admission.verify), fates);
+      admission = withFates(await this.#prove(decoded, arrival, { ...admission.verify, unkept }), fates);
     }
     if (!admission.journal) {
       await Promise.all([...admission.fates.values()].filter(isFinal).map((fate) => spool.count(1, fate)));
@@ -144,9 +140,12 @@ export class Link {
         fates: admission.fates,
       });
     } catch (error) {
+      unkept();
       return this.#refused(packet, admission.count, error);
     }
+    this.#trace.cameIn("local", packet, said, record.seq);
     this.#arrived(record, decoded, client.connection);
+    this.#trace.followed();
     return this.#answer(admission.verdict, qos, startedMs);
   }
 
@@ -227,20 +226,25 @@ export class Link {
     return verdict;
   }
 
-  #admit(decoded: Decoded, arrival: Arrival): Admission {
+  #admit(decoded: Decoded, arrival: Arrival, unkept: () => void): Admission {
     const admission = this.#parts.engine.admit(decoded, arrival.protocol, arrival);
+    if (!admission.journal && admission.verify === undefined) unkept();
     for (const effect of admission.effects ?? []) this.#perform(effect);
     return admission;
   }
 
   /** Admits a packet once its token has been looked at. Everything behind it waits, so that the order stays. */
-  async #prove(decoded: Decoded, arrival: Arrival, { device, token }: NonNullable<Admission["verify"]>) {
+  async #prove(
+    decoded: Decoded,
+    arrival: Arrival,
+    { device, token, unkept }: NonNullable<Admission["verify"]> & { readonly unkept: () => void },
+  ) {
     const proof = this.#parts.verifyDevice(this.id, device, token).catch(() => "it could not be checked");
     this.#proof = proof;
     const fault = await proof;
     this.#proof = undefined;
     const nowMs = this.#parts.now();
-    return this.#admit(decoded, { ...arrival, nowMs, proof: fault === undefined ? {} : { fault } });
+    return this.#admit(decoded, { ...arrival, nowMs, proof: fault === undefined ? {} : { fault } }, unkept);
   }
 
   #arrived(record: SpoolRecord, decoded: Decoded, connection: number): void {
@@ -266,7 +270,7 @@ export class Link {
   #received(packet: Packet, inbound: number): void {
     const { upstream } = this.#parts;
     const decoded = upstream.decode("down", packet);
-    this.#trace("upstream", "in", packet, decoded.kind === "unknownTopic" ? undefined : decoded.rule);
+    this.#trace.cameIn("upstream", packet, decoded);
     const handle = packet.qos === 0 ? undefined : inbound;
     this.#reportUnread(decoded, packet);
     if (decoded.kind !== "messages" || decoded.messages.length === 0) {
@@ -283,6 +287,7 @@ export class Link {
         ...(about === undefined ? {} : { about }),
       });
     }
+    this.#trace.followed();
   }
 
   #upstreamClosed(reason: string, detail: string, unacknowledged: readonly number[]): void {
@@ -340,7 +345,7 @@ export class Link {
           this.#events.push({ kind: "unsendable", token: effect.token, reason: encoded.reason });
           return;
         }
-        this.#trace("upstream", "out", encoded.packet, encoded.rule);
+        this.#trace.goesUp(encoded, effect);
         this.#upstream.publish(encoded.packet, effect.token);
         return;
       }
@@ -412,7 +417,7 @@ export class Link {
       this.#events.push({ kind: "delivered", token, outcome: "unrepresentable" });
       return;
     }
-    this.#trace("local", "out", encoded.packet, encoded.rule);
+    this.#trace.goesDown(encoded, "message" in inward ? inward.message : effect.message);
     const options = {
       needsSubscription: encoded.needsSubscription,
       ...(effect.connection === undefined ? {} : { connection: effect.connection }),
@@ -452,10 +457,6 @@ export class Link {
     if (decoded.kind === "messages" && decoded.misfits.length === 0) return;
     const fields = { gateway: this.id, topic: packet.topic, bytes: packet.payload.length };
     this.#parts.log.warn({ ...fields, reason: describeUnread(decoded) }, "packet-not-understood");
-  }
-
-  #trace(side: TraceEvent["side"], direction: TraceEvent["direction"], packet: Packet, rule: TraceEvent["rule"]): void {
-    this.#parts.trace?.({ gateway: this.id, side, direction, packet, ...(rule === undefined ? {} : { rule }) });
   }
 }
 

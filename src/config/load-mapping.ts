@@ -32,7 +32,7 @@ export function loadMapping(
 }
 
 /** What in a mapping has no sense between these two clouds. */
-function fitOf(
+export function fitOf(
   { aliases, needsBytes }: Deployment,
   { local, upstream }: { readonly local: Dialect; readonly upstream: Dialect },
 ): readonly Mistake[] {

@@ -33,6 +33,7 @@ import { Outbox } from "./outbox.ts";
 import { createOwnAttributes } from "./own-attributes.ts";
 import { createOwnQuestions } from "./own-questions.ts";
 import { createPassedQuestions } from "./passed-questions.ts";
+import { recordsOf } from "./records-of.ts";
 import { createReportedState } from "./reported-state.ts";
 import { createUpstreamErrors } from "./upstream-errors.ts";
 
@@ -55,6 +56,10 @@ export interface Gateway {
   /** Records of which a message is published and not acknowledged, or is a question that is being answered. */
   sending(): ReadonlySet<number>;
   status(nowMs: number): GatewayStatus;
+  /** The records whose messages an unacknowledged publish carries, or goes ahead of; for people. */
+  recordsOf(token: number): readonly number[];
+  /** The local side's name for an id of the upstream, where it has one; for people. */
+  nameOf(id: DeviceId): DeviceId | undefined;
 }
 
 /**
@@ -202,6 +207,10 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
       inFlight: flights.size,
       queued: core.load,
     }),
+
+    recordsOf: (token) => recordsOf(flights.find(token)),
+
+    nameOf: (id) => lanes.findId(id)?.device,
   };
 
   function react(event: GatewayEvent): void {

@@ -106,7 +106,7 @@ describe("openAdmin() answers", () => {
     for (const [, path] of text.matchAll(/href="([^"]+)"/g)) {
       expect((await get(admin, path ?? "")).status, path).toBe(200);
     }
-    expect([...text.matchAll(/href=/g)].length).toBe(5);
+    expect([...text.matchAll(/href=/g)].length).toBe(7);
   });
 
   test("each request with the figures of its moment", async () => {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFailed, onTestFinished } from "vitest";
-import type { TraceEvent } from "../../src/bridge/link.ts";
+import type { TraceEvent } from "../../src/bridge/trace.ts";
 import { type Bridge, openBridge } from "../../src/bridge.ts";
 import { type Cloud, type CloudOptions, openCloud } from "../../src/cloud/cloud.ts";
 import type { CloudDialect } from "../../src/cloud/variant.ts";

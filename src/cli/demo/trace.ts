@@ -1,4 +1,4 @@
-import type { TraceEvent } from "../../bridge/link.ts";
+import type { TraceEvent } from "../../bridge/trace.ts";
 
 const arrows = {
   "local in": "gateway ▶ ",

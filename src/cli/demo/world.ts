@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { Log, TraceEvent } from "../../bridge/link.ts";
+import type { Log } from "../../bridge/link.ts";
+import type { TraceEvent } from "../../bridge/trace.ts";
 import { type Bridge, openBridge } from "../../bridge.ts";
 import { formatMistake } from "../../config/mistake.ts";
 import { loadConfig } from "../../config.ts";

@@ -1,0 +1,55 @@
+import type { Encoded } from "../dialect/dialect.ts";
+import type { GatewayEffect } from "../gateway/event.ts";
+import type { Decoded } from "../message/decoded.ts";
+import type { Message } from "../message/message.ts";
+import type { Packet } from "../message/packet.ts";
+import type { LinkParts } from "./link.ts";
+import type { TraceEvent, TraceSides } from "./trace.ts";
+
+type Printed = Extract<Encoded, { kind: "packet" }>;
+
+/** Tells of one link's packets, and which of them follow from which. Does nothing while nobody listens. */
+export class LinkTrace {
+  readonly #parts: Pick<LinkParts, "id" | "engine" | "trace">;
+  readonly #sides: TraceSides;
+  /** What goes out before this is taken back follows from it. */
+  #origin: Pick<TraceEvent, "records" | "cause"> = {};
+
+  constructor(parts: Pick<LinkParts, "id" | "engine" | "local" | "upstream" | "mapping" | "trace">) {
+    this.#parts = parts;
+    const { engine, local, upstream, mapping } = parts;
+    this.#sides = { local, upstream, mapping, nameOf: (id) => engine.nameOf(id) };
+  }
+
+  /** A packet that came, how it was read, and the record that it is if it was kept. */
+  cameIn(side: TraceEvent["side"], packet: Packet, decoded: Decoded, record?: number): void {
+    if (this.#parts.trace?.isOn !== true) return;
+    const messages = decoded.kind === "messages" ? decoded.messages : [];
+    const records = record === undefined ? {} : { records: [record] };
+    const rule = decoded.kind === "unknownTopic" ? {} : { rule: decoded.rule };
+    const cause = this.#tell({ side, direction: "in", packet, messages, decoded, ...rule, ...records });
+    if (cause === undefined) return;
+    this.#origin = side === "local" ? records : { cause };
+  }
+
+  /** All that follows at once from the packet that came has gone. */
+  followed(): void {
+    this.#origin = {};
+  }
+
+  goesUp({ packet, rule }: Printed, { token, message }: Extract<GatewayEffect, { kind: "publish" }>): void {
+    if (this.#parts.trace?.isOn !== true) return;
+    const carried = this.#parts.engine.recordsOf(token);
+    const origin = carried.length > 0 ? { records: carried } : this.#origin;
+    this.#tell({ side: "upstream", direction: "out", packet, rule, messages: [message], ...origin });
+  }
+
+  goesDown({ packet, rule }: Printed, message: Message): void {
+    this.#tell({ side: "local", direction: "out", packet, rule, messages: [message], ...this.#origin });
+  }
+
+  #tell(event: Omit<TraceEvent, "gateway">): number | undefined {
+    const { id, trace } = this.#parts;
+    return trace?.isOn === true ? trace.tell({ gateway: id, ...event }, this.#sides) : undefined;
+  }
+}
