@@ -56,6 +56,8 @@ export class Events {
     });
     return context.body(stream.body, 200, {
       "content-type": "text/event-stream; charset=utf-8",
+      // Nothing comes behind it, and a server that ends waits for no idle connection.
+      connection: "close",
       // A proxy that collects answers would hold events back.
       "x-accel-buffering": "no",
     });

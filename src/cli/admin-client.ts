@@ -42,10 +42,18 @@ export function adminUrl(base: string, path: string): URL {
   return url;
 }
 
-/** One request; with a `body` it is a POST of JSON. Rejects with what `fetch` rejects with. */
+/**
+ * One request; with a `body` it is a POST of JSON. Rejects with what `fetch` rejects with.
+ *
+ * @param options `signal`: ends an answer that goes on and on; left out, the whole answer has to come within 10 s.
+ */
 export function askAdmin(
   url: URL,
-  { token, body }: { readonly token: string | undefined; readonly body?: object },
+  {
+    token,
+    body,
+    signal,
+  }: { readonly token: string | undefined; readonly body?: object; readonly signal?: AbortSignal },
 ): Promise<Response> {
   return fetch(url, {
     headers: {
@@ -55,7 +63,7 @@ export function askAdmin(
     ...(body === undefined ? {} : { method: "POST", body: JSON.stringify(body) }),
     // A redirect would carry the token somewhere else.
     redirect: "manual",
-    signal: AbortSignal.timeout(timeoutMs),
+    signal: signal ?? AbortSignal.timeout(timeoutMs),
   });
 }
 

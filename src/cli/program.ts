@@ -9,6 +9,7 @@ import { addRunCommand } from "./run.ts";
 import { addSchemaCommand } from "./schema.ts";
 import { addSpoolCommand } from "./spool.ts";
 import { addStatusCommand } from "./status.ts";
+import { addTailCommand } from "./tail.ts";
 import { addTokenCommand } from "./token.ts";
 import { addTranslateCommand } from "./translate.ts";
 import { packageVersion } from "./version.ts";
@@ -26,6 +27,7 @@ const commands: readonly AddCommand[] = [
   addCheckCommand,
   addTranslateCommand,
   addStatusCommand,
+  addTailCommand,
   addSpoolCommand,
   addTokenCommand,
   addCloudCommand,

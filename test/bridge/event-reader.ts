@@ -1,4 +1,5 @@
 import { onTestFinished } from "vitest";
+import { serverEvents } from "../../src/cli/server-events.ts";
 import type { TraceLine } from "../../src/message/trace.ts";
 import { createFeed, type Feed } from "./feed.ts";
 
@@ -31,22 +32,15 @@ export async function readEvents(
   return { response, events, lines, close: () => stopped.abort() };
 
   async function read(): Promise<void> {
-    let rest = "";
+    if (response.body === null) return;
     try {
-      for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-        const blocks = `${rest}${chunk}`.split("\n\n");
-        rest = blocks.pop() ?? "";
-        for (const block of blocks) take(block);
+      for await (const { event, data } of serverEvents(response.body)) {
+        const parsed: unknown = JSON.parse(data);
+        if (event === "trace") for (const line of parsed as TraceLine[]) lines.push(line);
+        events.push({ event, data: parsed });
       }
     } catch {
       // Ended by us or by the server.
     }
-  }
-
-  function take(block: string): void {
-    const field = (name: string) => new RegExp(`^${name}: (.*)$`, "m").exec(block)?.[1] ?? "";
-    const event = { event: field("event"), data: JSON.parse(field("data")) as unknown };
-    if (event.event === "trace") for (const line of event.data as TraceLine[]) lines.push(line);
-    events.push(event);
   }
 }
