@@ -1,7 +1,7 @@
 import { realpathSync } from "node:fs";
 import { type Admin, openAdmin } from "./admin/admin.ts";
 import { type BoundDialects, boundDialects } from "./bridge/bound-dialects.ts";
-import { Link, type Log } from "./bridge/link.ts";
+import { Link } from "./bridge/link.ts";
 import { pairFor } from "./bridge/pairing.ts";
 import { createRepair } from "./bridge/repair.ts";
 import { startSelfCheck } from "./bridge/self-check.ts";
@@ -12,6 +12,7 @@ import { createGateway } from "./gateway/gateway.ts";
 import { type LocalClient, type LocalListener, openListener, type Registry } from "./local/listener.ts";
 import { imbalanceOf, type Ledger } from "./message/fate.ts";
 import { createLatency, type Latency } from "./message/latency.ts";
+import type { Log } from "./message/log.ts";
 import type { SpoolRepair } from "./message/repair.ts";
 import type { BridgeStatus, GatewayReport } from "./message/status.ts";
 import { openPlayground } from "./playground/playground.ts";

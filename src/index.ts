@@ -8,7 +8,6 @@
  * @module
  */
 
-export type { Log } from "./bridge/link.ts";
 export { type Pairing, pairFor, pairOf } from "./bridge/pairing.ts";
 export type { TraceEvent } from "./bridge/trace.ts";
 export { type Bridge, type BridgeOptions, openBridge } from "./bridge.ts";
@@ -22,6 +21,7 @@ export { builtInMappings, dialectNamed } from "./mappings.ts";
 export type { Decoded, Misfit, RuleRef } from "./message/decoded.ts";
 export type { Fate, Ledger } from "./message/fate.ts";
 export type { JsonText } from "./message/json.ts";
+export type { Log, LogEvent, LogLevel } from "./message/log.ts";
 export type * from "./message/message.ts";
 export type { Packet } from "./message/packet.ts";
 export type { BridgeStatus } from "./message/status.ts";

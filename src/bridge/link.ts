@@ -7,6 +7,7 @@ import type { LocalClient, LocalListener, StrayPacket, Verdict } from "../local/
 import type { Decoded } from "../message/decoded.ts";
 import type { Fate, MessageRef } from "../message/fate.ts";
 import type { Latency } from "../message/latency.ts";
+import type { Log } from "../message/log.ts";
 import type { DeviceId, DownMessage, UpMessage } from "../message/message.ts";
 import type { Packet, Subscription } from "../message/packet.ts";
 import type { GatewaySpool, SpoolRecord } from "../spool/spool.ts";
@@ -17,14 +18,6 @@ import { LinkTrace } from "./link-trace.ts";
 import { outward } from "./outward.ts";
 import type { Trace } from "./trace.ts";
 import { UpstreamFacts } from "./upstream-facts.ts";
-
-/** Where the parts' findings go; `pino` fits. */
-export interface Log {
-  debug(fields: object, event: string): void;
-  info(fields: object, event: string): void;
-  warn(fields: object, event: string): void;
-  error(fields: object, event: string): void;
-}
 
 export interface LinkParts {
   readonly id: string;

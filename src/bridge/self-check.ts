@@ -1,5 +1,5 @@
+import type { Log } from "../message/log.ts";
 import type { AuditBounds, Spool, SpoolAudit } from "../spool/spool.ts";
-import type { Log } from "./link.ts";
 
 /** The counters of a spool, compared with its records time and again. */
 export interface SelfCheck {

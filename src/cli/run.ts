@@ -1,8 +1,8 @@
 import type { Command } from "commander";
-import type { Log } from "../bridge/link.ts";
 import { type Bridge, openBridge } from "../bridge.ts";
 import { formatMistake } from "../config/mistake.ts";
 import { type Config, loadConfig } from "../config.ts";
+import type { Log } from "../message/log.ts";
 import type { Io } from "./io.ts";
 import { configFor, defaultFile } from "./load.ts";
 import { openLog } from "./log.ts";

@@ -245,7 +245,9 @@ export function createConfiguration(core: Core, hasDocument: (lane: Lane) => voi
   }
 
   function drop(lane: Lane, reason: "forbidden" | "unrepresentable", inbound: number | undefined): void {
-    core.report(reason === "forbidden" ? "info" : "warn", `config-${reason}`, { device: lane.device });
+    const [level, event] =
+      reason === "forbidden" ? (["info", "config-forbidden"] as const) : (["warn", "config-unrepresentable"] as const);
+    core.report(level, event, { device: lane.device });
     core.dropDown(reason);
     core.acknowledge(inbound);
   }

@@ -1,5 +1,6 @@
 import type { Fate } from "../message/fate.ts";
 import type { ListenerRules } from "../message/listener-rules.ts";
+import type { LogEvent, LogLevel } from "../message/log.ts";
 import type { DeviceId, DownMessage } from "../message/message.ts";
 import { Alarms } from "./alarms.ts";
 import { keyOnDisk } from "./cloud-facts.ts";
@@ -163,7 +164,7 @@ export class Core {
     this.#effects.push({ kind: "store", key: keyOnDisk(key, this.options.cloud), value });
   }
 
-  report(level: "debug" | "info" | "warn" | "error", event: string, fields: Readonly<Record<string, unknown>>): void {
+  report(level: LogLevel, event: LogEvent, fields: Readonly<Record<string, unknown>>): void {
     this.#effects.push({ kind: "report", level, event, fields });
   }
 

@@ -1,4 +1,5 @@
 import type { Fate, MessageRef } from "../message/fate.ts";
+import type { LogEvent, LogLevel } from "../message/log.ts";
 import type { DeviceId, DownMessage, MessageKind, UpMessage } from "../message/message.ts";
 import type { DeviceStatus } from "../message/status.ts";
 
@@ -117,8 +118,8 @@ export type GatewayEffect =
     }
   | {
       readonly kind: "report";
-      readonly level: "debug" | "info" | "warn" | "error";
-      readonly event: string;
+      readonly level: LogLevel;
+      readonly event: LogEvent;
       readonly fields: Readonly<Record<string, unknown>>;
     };
 

@@ -6,7 +6,7 @@ import { Subscriptions } from "./subscriptions.ts";
 import { isTopicFilter, isTopicName } from "./topic-filter.ts";
 import type { Tuning } from "./tuning.ts";
 import type { Wire } from "./wire.ts";
-import type { LocalClient, LocalWiring } from "./wiring.ts";
+import type { LocalClient, LocalWarning, LocalWiring } from "./wiring.ts";
 
 /** MQTT 5 reason code (2.4). */
 const topicFilterInvalid = 0x8f;
@@ -35,7 +35,7 @@ export class Session {
   readonly outbox: Outbox;
   readonly #options: SessionOptions;
   readonly #subscriptions = new Subscriptions();
-  readonly #warnings = new Set<string>();
+  readonly #warnings = new Set<LocalWarning>();
 
   constructor(options: SessionOptions) {
     const { client, wiring, wire, tuning, end } = options;
@@ -106,7 +106,7 @@ export class Session {
   }
 
   /** Something that the client asks for and does not get: said once for each connection. */
-  warn(warning: string): void {
+  warn(warning: LocalWarning): void {
     if (this.#warnings.has(warning)) return;
     this.#warnings.add(warning);
     this.#options.wiring.warned?.(this.client, warning);

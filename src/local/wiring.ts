@@ -1,3 +1,4 @@
+import type { LogEvent } from "../message/log.ts";
 import type { Packet, Subscription } from "../message/packet.ts";
 import type { KnownGateway } from "./credentials.ts";
 import type { Registry } from "./registry-login.ts";
@@ -22,10 +23,13 @@ export interface LocalWiring {
   /** A packet about an exchange that there is not, named as in MQTT: PUBACK, PUBREC, PUBREL, PUBCOMP. */
   readonly stray?: (client: LocalClient, packet: StrayPacket) => void;
   /** Something the client asks for and does not get, for the log: `will-ignored`, … */
-  readonly warned?: (client: LocalClient, warning: string) => void;
+  readonly warned?: (client: LocalClient, warning: LocalWarning) => void;
   /** Somebody who did not get in. `reason` holds no secret. */
   readonly refused?: (reason: string, address: string) => void;
 }
+
+/** What a client asked for and does not get: a line in the log. */
+export type LocalWarning = Extract<LogEvent, "will-ignored" | "retain-ignored">;
 
 /** A gateway's connection, from CONNACK to its end. */
 export interface LocalClient {

@@ -9,6 +9,7 @@ import { type Cloud, type CloudOptions, openCloud } from "../../src/cloud/cloud.
 import type { CloudDialect } from "../../src/cloud/variant.ts";
 import { formatMistake } from "../../src/config/mistake.ts";
 import { type Config, loadConfig } from "../../src/config.ts";
+import { type LogEvent, type LogLevel, logEvents } from "../../src/message/log.ts";
 import { ecIdentity } from "../cloud/identity.ts";
 import { createFeed, type Feed } from "./feed.ts";
 
@@ -166,13 +167,19 @@ export function eventually<T>(look: () => T) {
 export async function openRunning(config: Config): Promise<RunningBridge> {
   const log = createFeed<LogLine>();
   const trace: TraceEvent[] = [];
-  const at = (level: string) => (fields: object, msg: string) => log.push({ ...fields, level, msg });
+  const undocumented: string[] = [];
+  const at = (level: LogLevel) => (fields: object, msg: LogEvent) => {
+    const levels: readonly LogLevel[] = logEvents[msg];
+    if (!levels.includes(level)) undocumented.push(`"${msg}" at level ${level}`);
+    log.push({ ...fields, level, msg });
+  };
   const bridge = await openBridge(impatient(config), {
     log: { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") },
     trace: (event) => trace.push(event),
     version: "test",
   });
   onTestFinished(() => bridge.close({ drainMs: 0 }));
+  onTestFinished(() => expect(undocumented).toEqual([]));
   onTestFailed(() => {
     console.error(
       `the bridge's log:\n${log.all

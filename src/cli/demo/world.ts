@@ -1,11 +1,11 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { Log } from "../../bridge/link.ts";
 import type { TraceEvent } from "../../bridge/trace.ts";
 import { type Bridge, openBridge } from "../../bridge.ts";
 import { formatMistake } from "../../config/mistake.ts";
 import { loadConfig } from "../../config.ts";
 import { DragomanError } from "../../errors.ts";
+import type { Log } from "../../message/log.ts";
 import { makeKeys } from "../key-pair.ts";
 import { type DemoCloud, openIotCoreDemo, openThingsBoardDemo } from "./cloud.ts";
 import { exampleConfig, exampleMark } from "./example-config.ts";
