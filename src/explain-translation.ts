@@ -1,5 +1,6 @@
 import { explained } from "./bridge/explained.ts";
 import type { Pairing } from "./bridge/pairing.ts";
+import type { Reading } from "./message/explained.ts";
 import type { Fate } from "./message/fate.ts";
 import type { Direction } from "./message/message.ts";
 import type { Packet } from "./message/packet.ts";
@@ -14,7 +15,7 @@ export interface ExplainOptions {
 
 /** What became of one packet, and why. */
 export interface WhyTranslated extends Pick<Translation, "sent" | "answers" | "mappedBy"> {
-  readonly read: ReturnType<typeof explained>;
+  readonly read: Reading;
   readonly troubles: ExplainedTranslation["troubles"];
 }
 

@@ -13,7 +13,7 @@ const maxBodyBytes = 64 * 1024;
 
 /**
  * Serves what `dragoman spool` asks for: `GET /spool` with the members of a query as parameters (`repair-query.ts`), `GET
- * /spool/{gateway}/{seq}/{index}`, and `POST /spool/retry` and `/spool/discard` with those members as JSON.
+ * /spool/{gateway}/{seq}/{index}` (secrets masked, unless asked with `payload=whole`), and `POST /spool/retry` and `/spool/discard` with those members as JSON.
  *
  * One answer is one step through the spool; its `next` is the `after` of the step behind it.
  */
@@ -27,7 +27,8 @@ export function addRepairRoutes(app: Hono, repair: SpoolRepair): void {
   app.get("/spool/:gateway/:seq{[0-9]+}/:index{[0-9]+}", (context) => {
     const { gateway, seq, index } = context.req.param();
     const shown = repair.show(gateway, { seq: Number(seq), index: Number(index) });
-    if (shown !== undefined) return context.json(shownDocument(shown));
+    const isWhole = context.req.query("payload") === "whole";
+    if (shown !== undefined) return context.json(shownDocument(shown, { isWhole }));
     return context.json({ error: "no such message is held or quarantined" }, 404);
   });
   app.post("/spool/retry", ownPagesOnly, jsonOnly, smallBody, async (context) =>
@@ -47,9 +48,10 @@ export function addRepairRoutes(app: Hono, repair: SpoolRepair): void {
   }
 }
 
-/** The message as JSON; its payload as text where it is some. */
-export function shownDocument({ payload, ...message }: ShownMessage): object {
-  return { ...message, ...textOrBase64(payload) };
+/** The message as JSON; its payload as text where it is some. `isWhole`: as it came, secrets and all. */
+export function shownDocument(shown: ShownMessage, { isWhole }: { readonly isWhole: boolean }): object {
+  const { payload, maskedPayload, ...message } = shown;
+  return { ...message, ...textOrBase64(isWhole ? payload : maskedPayload) };
 }
 
 async function answer(

@@ -1,7 +1,7 @@
 import type { Explanation } from "../dialect/dialect.ts";
 import { meaningOf, variablesOf } from "../dialect/meaning.ts";
 import type { Decoded, RuleRef } from "../message/decoded.ts";
-import type { Explained, NearMiss } from "../message/explained.ts";
+import type { Explained, NearMiss, Reading } from "../message/explained.ts";
 import type { Message } from "../message/message.ts";
 import { describeUnread } from "./describe-unread.ts";
 
@@ -14,10 +14,7 @@ export interface HowMuch {
 const everything: HowMuch = { maxLength: Number.POSITIVE_INFINITY, maxMessages: Number.POSITIVE_INFINITY };
 
 /** What the dialect found out about a packet, in the words in which it is told everywhere. */
-export function explained(
-  { decoded, rule, nearMisses }: Explanation,
-  howMuch: HowMuch = everything,
-): Explained & { readonly nearMisses: readonly NearMiss[] } {
+export function explained({ decoded, rule, nearMisses }: Explanation, howMuch: HowMuch = everything): Reading {
   const misses = nearMisses.map(nearMissOf);
   const messages = decoded.kind === "messages" ? decoded.messages : [];
   return {

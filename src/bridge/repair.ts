@@ -1,8 +1,7 @@
-import type { Explanation } from "../dialect/explain.ts";
+import { maskBytes, maskedDecoded, maskedPacket } from "../dialect/mask.ts";
 import type { MessageRef } from "../message/fate.ts";
 import type { DeviceId } from "../message/message.ts";
 import type {
-  Reading,
   RepairFilter,
   RepairOutcome,
   RepairStep,
@@ -12,7 +11,7 @@ import type {
 } from "../message/repair.ts";
 import type { GatewaySpool, Spool, SpoolEntry, SpoolRecord } from "../spool/spool.ts";
 import type { BoundDialects } from "./bound-dialects.ts";
-import { describeUnread } from "./describe-unread.ts";
+import { explained } from "./explained.ts";
 import { planRerun } from "./plan-rerun.ts";
 
 /** What repair needs of a gateway's running link. */
@@ -149,14 +148,20 @@ export function createRepair({ directory, spool, dialects, linkOf, now = Date.no
   }
 
   function shownMessage(gateway: string, entry: SpoolEntry): ShownMessage {
-    const { count, dialect, packet } = entry.record;
-    const explanation = dialects(gateway, dialect)?.explain("up", packet);
+    const { count, dialect: name, packet } = entry.record;
+    const dialect = dialects(gateway, name);
+    const shown = { ...waitingMessage(gateway, entry), qos: packet.qos, payload: packet.payload, messages: count };
+    if (dialect === undefined) return { ...shown, maskedPayload: maskBytes };
+    const explanation = dialect.explain("up", packet);
+    const { decoded } = explanation;
+    const read =
+      decoded.kind === "unknownTopic"
+        ? { rule: undefined, messages: [] }
+        : { rule: decoded.rule, messages: decoded.kind === "messages" ? decoded.messages : [] };
     return {
-      ...waitingMessage(gateway, entry),
-      qos: packet.qos,
-      payload: packet.payload,
-      messages: count,
-      ...(explanation === undefined ? {} : { reading: readingOf(explanation) }),
+      ...shown,
+      maskedPayload: maskedPacket(packet, { dialect: dialect.dialect, ...read }).payload,
+      reading: explained({ ...explanation, decoded: maskedDecoded(decoded) }),
     };
   }
 }
@@ -183,17 +188,6 @@ function waitingMessage(gateway: string, { ref, fate, record }: SpoolEntry): Wai
 
 function idOf({ seq, index }: MessageRef): string {
   return `${seq}.${index}`;
-}
-
-function readingOf({ decoded, nearMisses, rule }: Explanation): Reading {
-  const isWhole = decoded.kind === "messages" && decoded.misfits.length === 0;
-  return {
-    ...(isWhole ? {} : { fault: describeUnread(decoded) }),
-    ...(rule === undefined ? {} : { rule: `${rule.file}:${rule.line}: ${rule.topic}` }),
-    nearMisses: nearMisses.map(
-      ({ rule: { file, line, topic }, difference }) => `${file}:${line}: ${topic}: ${difference}`,
-    ),
-  };
 }
 
 function outcome(

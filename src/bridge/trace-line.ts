@@ -19,8 +19,7 @@ export function traceLine(
 ): TraceLine {
   const { gateway, side, direction, packet, messages, records, cause } = event;
   const { dialect } = sides[side];
-  const rule = event.rule && dialect.rules.find(({ ref }) => ref === event.rule);
-  const shown = maskedPacket(packet, { rule, messages });
+  const shown = maskedPacket(packet, { dialect, rule: event.rule, messages });
   const told = explanationOf(event, sides);
   const mappedBy = side === "local" ? messages.flatMap((message) => sides.mapping?.rulesFor(message) ?? []) : [];
   return {

@@ -127,7 +127,7 @@ function overHttp({ base, token, gateways }: { base: string; token: string | und
     },
     async show({ gateway, id }) {
       const path = ["", "spool", gateway, ...id.split(".")].map(encodeURIComponent).join("/");
-      return (await ask(path, {})) as ShownDocument | undefined;
+      return (await ask(path, { search: "?payload=whole" })) as ShownDocument | undefined;
     },
     async retry(step) {
       return ((await ask("/spool/retry", { body: queryOf(step) })) as RepairOutcome | undefined) ?? nothing;
@@ -170,7 +170,7 @@ function overFiles(repair: SpoolRepair | undefined): SpoolAccess {
     async show({ gateway, id }) {
       const [seq, index] = id.split(".").map(Number);
       const shown = repair?.show(gateway, { seq: seq ?? 0, index: index ?? 0 });
-      return shown && (shownDocument(shown) as ShownDocument);
+      return shown && (shownDocument(shown, { isWhole: true }) as ShownDocument);
     },
     retry: async (step) => (await repair?.retry(step)) ?? nothing,
     discard: async (step) => (await repair?.discard(step)) ?? nothing,

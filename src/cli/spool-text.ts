@@ -1,3 +1,4 @@
+import type { Meaning, Reading } from "../message/explained.ts";
 import type { RepairOutcome, WaitingMessage } from "../message/repair.ts";
 import type { ShownDocument } from "./spool-access.ts";
 import { layOutTable, printable, shortAge, shortBytes, shortCount } from "./table.ts";
@@ -25,13 +26,28 @@ export function shownText(message: ShownDocument, nowMs: number): string {
     line(fate, reason),
     line("came", came),
     line("dialect", dialect),
-    ...(reading?.rule === undefined ? [] : [line("rule", reading.rule)]),
-    ...(reading === undefined ? [] : [line("now reads", reading.fault ?? "well")]),
-    ...(reading?.nearMisses ?? []).map((miss) => line("near miss", miss)),
+    ...(reading === undefined ? [] : readingLines(reading).map(([name, value]) => line(name, value))),
     line("topic", `${topic} (QoS ${qos})`),
     line("packet", size),
     line(...payloadOf(message)),
   ]);
+}
+
+function readingLines({ rule, unread, messages, nearMisses }: Reading): readonly [name: string, value: string][] {
+  return [
+    ...(rule === undefined ? [] : [["rule", `${rule.file}:${rule.line}: ${rule.name}`] as [string, string]]),
+    ["now reads", unread?.reason ?? "well"],
+    ...messages.map((message): [string, string] => ["means", meaningText(message)]),
+    ...nearMisses.map(({ rule: name, file, line, topic, difference }): [string, string] => [
+      "near miss",
+      `${file}:${line}: ${name}, ${topic}: ${difference}`,
+    ]),
+  ];
+}
+
+/** A message in one line. */
+export function meaningText({ kind, device, text }: Meaning): string {
+  return [kind, ...(device === undefined ? [] : [JSON.stringify(device)]), text].join(" ");
 }
 
 function payloadOf({ payload, payload64 }: ShownDocument): [name: string, value: string] {

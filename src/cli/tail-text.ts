@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import type { RuleRef } from "../message/decoded.ts";
 import type { TraceLine } from "../message/trace.ts";
+import { meaningText } from "./spool-text.ts";
 import { printable } from "./table.ts";
 
 const arrows = {
@@ -38,9 +39,7 @@ function meaningLines({ messages, rule, mappedBy = [], records = [] }: TraceLine
     ...mappedBy.map((one) => `changed by ${placeOf(one)}`),
     ...(records.length === 0 ? [] : [`record ${records.join(", ")}`]),
   ];
-  const meanings = messages.map(({ kind, device, text }) =>
-    [kind, ...(device === undefined ? [] : [printable(JSON.stringify(device))]), printable(text)].join(" "),
-  );
+  const meanings = messages.map((message) => printable(meaningText(message)));
   return [...meanings, ...(notes.length === 0 ? [] : [notes.join(", ")])];
 }
 

@@ -1,6 +1,8 @@
+import type { Decoded, RuleRef } from "../message/decoded.ts";
 import { parseJson } from "../message/json.ts";
 import type { Message, MessageKind } from "../message/message.ts";
 import type { Packet } from "../message/packet.ts";
+import type { Dialect } from "./dialect.ts";
 import type { Rule } from "./rule.ts";
 import { type KindWords, type ValueType, vocabulary } from "./vocabulary.ts";
 
@@ -8,7 +10,14 @@ import { type KindWords, type ValueType, vocabulary } from "./vocabulary.ts";
 export const mask = "•••";
 
 const maskText = JSON.stringify(mask);
-const maskBytes: Uint8Array = new TextEncoder().encode(mask);
+export const maskBytes: Uint8Array = new TextEncoder().encode(mask);
+
+export interface MaskOptions {
+  readonly dialect: Pick<Dialect, "rules">;
+  /** The rule that read or printed the packet, and what it says. */
+  readonly rule: RuleRef | undefined;
+  readonly messages: readonly Message[];
+}
 
 /** Whether packets of a rule may hold secrets: a credential of its own, or a document of the gateway itself. */
 export function mayHoldSecrets(kind: MessageKind, carried: ReadonlySet<string>, needed: ReadonlySet<string>): boolean {
@@ -29,6 +38,12 @@ export function maskedMessage<M extends Message>(message: M): M {
   return masked.length === 0 ? message : { ...message, ...Object.fromEntries(masked) };
 }
 
+/** What was read, with all that is secret in it masked. */
+export function maskedDecoded(decoded: Decoded): Decoded {
+  if (decoded.kind !== "messages") return decoded;
+  return { ...decoded, messages: decoded.messages.map((message) => maskedMessage(message)) };
+}
+
 /**
  * A packet as it may be shown, given the rule that read or printed it and what it means.
  *
@@ -37,8 +52,9 @@ export function maskedMessage<M extends Message>(message: M): M {
  */
 export function maskedPacket<P extends Pick<Packet, "topic" | "payload">>(
   packet: P,
-  { rule, messages }: { readonly rule: Rule | undefined; readonly messages: readonly Message[] },
+  { dialect, messages, ...by }: MaskOptions,
 ): P {
+  const rule = by.rule && dialect.rules.find(({ ref }) => ref === by.rule);
   const masked = messages.map((message) => maskedMessage(message));
   const isOpen =
     rule !== undefined &&

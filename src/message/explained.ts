@@ -32,3 +32,9 @@ export interface Explained {
   /** Why it, or a part of it, could not be read. */
   readonly unread?: { readonly reason: string; readonly nearest?: NearMiss };
 }
+
+/** How the rules read a packet, with all that nearly read it. */
+export interface Reading extends Explained {
+  /** Other rules, nearest first; `unread.nearest` is the first of them. */
+  readonly nearMisses: readonly NearMiss[];
+}

@@ -1,5 +1,5 @@
 import type { RuleRef } from "./decoded.ts";
-import type { Explained, NearMiss } from "./explained.ts";
+import type { Reading } from "./explained.ts";
 import type { Direction } from "./message.ts";
 
 /** A dialect to try, with the text of its mapping file. */
@@ -56,9 +56,7 @@ export interface SentPacket {
 }
 
 /** What became of one packet, and why: `translate --explain`, as data. */
-export interface ExplainedTranslation extends Explained {
-  /** Other rules that nearly read it, nearest first. */
-  readonly nearMisses: readonly NearMiss[];
+export interface ExplainedTranslation extends Reading {
   /** Rules of the deployment's own mapping that changed something of it. */
   readonly mappedBy: readonly RuleRef[];
   readonly sent: readonly SentPacket[];

@@ -1,3 +1,4 @@
+import type { Reading } from "./explained.ts";
 import type { MessageRef } from "./fate.ts";
 import type { DeviceId } from "./message.ts";
 
@@ -46,23 +47,16 @@ export interface WaitingPage {
   readonly next?: string;
 }
 
-/** How the rules read a packet as they are now. */
-export interface Reading {
-  /** What cannot be read of it; absent where all can. */
-  readonly fault?: string;
-  /** `FILE:LINE: TOPIC` of the rule that reads it. */
-  readonly rule?: string;
-  /** Rules that nearly read it, and where they differ. */
-  readonly nearMisses: readonly string[];
-}
-
-/** One message with the whole packet it came in, which may hold secrets. */
+/** One message with the whole packet it came in. */
 export interface ShownMessage extends WaitingMessage {
   readonly qos: 0 | 1 | 2;
+  /** As it came; may hold secrets. */
   readonly payload: Uint8Array;
+  /** As it may be shown to whoever did not ask for more. */
+  readonly maskedPayload: Uint8Array;
   /** How many messages the packet counts as. */
   readonly messages: number;
-  /** Absent where the dialect is not known any more. */
+  /** How the rules read it as they are now, secrets masked; absent where the dialect is not known any more. */
   readonly reading?: Reading;
 }
 

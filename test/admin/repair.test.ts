@@ -154,12 +154,15 @@ describe("GET /spool/{gateway}/{seq}/{index}", () => {
     const { admin } = await open();
     expect((await ask(admin, "/spool/gw-1/1/0")).json()).toMatchObject({
       ...{ id: "1.0", qos: 1, messages: 1, payload: `{"${secret}` },
-      reading: { fault: expect.stringMatching(/thingsboard\.yaml:\d+\)$/), rule: expect.stringContaining(".yaml:") },
+      reading: {
+        rule: { name: "telemetry", file: expect.stringContaining("thingsboard.yaml"), line: expect.any(Number) },
+        unread: { reason: expect.stringMatching(/thingsboard\.yaml:\d+\)$/) },
+      },
     });
     expect((await ask(admin, "/spool/gw-1/2/0")).json()).toMatchObject({ id: "2.0", payload64: "/wA=" });
     expect((await ask(admin, "/spool/gw%202/5/0")).json()).toMatchObject({ id: "5.0", payload: "x" });
     const readable = (await ask(admin, "/spool/gw-1/3/0")).json() as { reading: object };
-    expect(readable.reading).not.toHaveProperty("fault");
+    expect(readable.reading).not.toHaveProperty("unread");
   });
 
   test.each(["/spool/gw-1/5/0", "/spool/gw-9/1/0", "/spool/gw-1/1/7", "/spool/gw-1/x/0"])("%s is 404", async (path) => {

@@ -165,8 +165,10 @@ describe("quarantined packets", () => {
     const [seq, index] = (message?.id ?? "").split(".").map(Number) as [number, number];
     const shown = bridge.repair.show("gw-01", { seq, index });
     expect(Buffer.from(shown?.payload ?? []).toString()).toBe('{"pump-2":[{"n":7}]}');
-    expect(shown?.reading?.rule).toMatch(/thingsboard\.yaml:\d+: v1\/gateway\/telemetry$/);
-    expect(shown?.reading?.fault).toMatch(/thingsboard\.yaml:\d+/);
+    expect(shown?.reading).toMatchObject({
+      rule: { name: "telemetry", file: expect.stringMatching(/thingsboard\.yaml$/), line: expect.any(Number) },
+      unread: { reason: expect.stringMatching(/thingsboard\.yaml:\d+/) },
+    });
     expect(bridge.repair.show("gw-01", { seq, index: 1 })).toBeUndefined();
     expect(bridge.repair.show("gw-99", { seq, index })).toBeUndefined();
   });

@@ -64,7 +64,7 @@ describe("dragoman spool with the bridge stopped", () => {
     const { configFile } = await stoppedPlant();
     const { code, out, err } = await dragoman(["spool", "list", configFile]);
     expect([code, err]).toEqual([0, ""]);
-    expect(out.replaceAll(/\b[0-2]s /g, "0s ")).toBe(
+    expect(out.replaceAll(/\b\d+s +/g, (age) => "0s".padEnd(age.length))).toBe(
       `ID   GATEWAY  DEVICE  FATE         AGE    SIZE  TOPIC                 REASON
 4.0  gw-01    pump-2  held         0s     38 B  v1/gateway/telemetry  GATEWAY_ATTACHMENT_ERROR: not bound
 1.0  gw-01    pump-2  quarantined  2h 0m  38 B  v1/gateway/telemetry  oversize
@@ -102,7 +102,7 @@ describe("dragoman spool with the bridge stopped", () => {
     const { code, out } = await dragoman(["spool", "show", "--id", "2.0", configFile]);
     expect(code).toBe(0);
     expect(out).toMatch(/^id {10}2\.0\ngateway {5}gw-01\nquarantined unparseable: no end$/m);
-    expect(out).toMatch(/^rule {8}.*thingsboard\.yaml:\d+: v1\/gateway\/telemetry$/m);
+    expect(out).toMatch(/^rule {8}.*thingsboard\.yaml:\d+: telemetry$/m);
     expect(out).toMatch(/^now reads {3}.*thingsboard\.yaml:\d+\)$/m);
     expect(out).toMatch(/^payload {5}\{"token":"s3cret$/m);
     const json = await dragoman(["spool", "show", "--json", "--reason", "oversize", configFile]);
