@@ -7,6 +7,10 @@ const probes = {
   mosquitto_sub: ["mosquitto_sub", "--help"],
   paho: ["/usr/bin/python3", "-c", "import paho.mqtt.client"],
   promtool: ["promtool", "--version"],
+  python3: ["/usr/bin/python3", "--version"],
+  go: ["go", "version"],
+  "systemd-notify": ["systemd-notify", "--version"],
+  "systemd-analyze": ["systemd-analyze", "--version"],
 } as const;
 
 export type Tool = keyof typeof probes;

@@ -6,6 +6,7 @@ import type { Log } from "../message/log.ts";
 import type { Io } from "./io.ts";
 import { configFor, defaultFile } from "./load.ts";
 import { openLog } from "./log.ts";
+import { openServiceManager } from "./service-manager.ts";
 import { packageVersion } from "./version.ts";
 
 /** How long a stopping bridge goes on sending what waits. */
@@ -32,6 +33,7 @@ async function run(file: string, io: Io): Promise<number> {
   const config = await configFor(file, io);
   if (config === undefined) return 2;
   const log = openLog(config.log, io);
+  const manager = openServiceManager(io, log);
   const open = async (next: Config): Promise<Bridge> => {
     const bridge = await openBridge(next, { log, version: packageVersion() });
     log.info({ listen: bridge.listen, ...(bridge.admin === undefined ? {} : { admin: bridge.admin }) }, "ready");
@@ -47,19 +49,24 @@ async function run(file: string, io: Io): Promise<number> {
   let running = opened;
   const broken = new Promise<never>((_, reject) => {
     io.onSignal("SIGHUP", () => {
+      manager.reloading();
       running = running.then((before) => reload(before, { file, io, log, open }));
+      running.then(manager.ready, () => undefined);
       running.catch(reject);
     });
   });
   broken.catch(() => undefined); // told below, unless the first opening failed already
   await opened;
+  manager.ready();
   await Promise.race([stop, broken]);
 
   log.info({}, "stopping");
+  manager.stopping();
   const { bridge } = await running;
   await bridge.close({ drainMs });
   const { pending, held, quarantined } = bridge.ledger();
   log.info({ pending, held, quarantined }, "stopped");
+  await manager.close();
   return 0;
 }
 

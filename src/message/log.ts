@@ -12,6 +12,7 @@ export const logEvents = {
   "reload-failed": ["error"],
   stopping: ["info"],
   stopped: ["info"],
+  "service-manager-unreachable": ["warn"],
 
   "gateway-connected": ["info"],
   "gateway-disconnected": ["info"],

@@ -25,8 +25,14 @@ export interface BridgeProcess {
 }
 
 /** Resolves once it says that it is ready. It is killed when the test ends. */
-export async function startBridge(configFile: string): Promise<BridgeProcess> {
-  const child = spawn(process.execPath, [program, "run", configFile], { stdio: ["ignore", "pipe", "pipe"] });
+export async function startBridge(
+  configFile: string,
+  options: { readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<BridgeProcess> {
+  const child = spawn(process.execPath, [program, "run", configFile], {
+    env: { ...process.env, ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const ended = once(child, "close");
   onTestFinished(async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
