@@ -1,18 +1,8 @@
 import type { Socket } from "node:net";
 import type { RefusalCodes } from "./credentials.ts";
+import type { Greeting } from "./greeting.ts";
 import type { Session } from "./session.ts";
 import { Wire } from "./wire.ts";
-
-/** What a client said in CONNECT, before we changed the packet for the broker. */
-export interface Greeting {
-  readonly protocol: 3 | 4 | 5;
-  readonly clientId: string;
-  /** Seconds; 0: none. */
-  readonly keepalive: number;
-  readonly receiveMaximum?: number;
-  readonly maxPacketBytes?: number;
-  readonly hasWill: boolean;
-}
 
 /** The longest that a timer of Node can wait. */
 const maxTimeoutMs = 0x7fffffff;
@@ -84,8 +74,8 @@ export class Connection {
     const { socket } = this;
     // What still comes is read and forgotten: closing with unread data would reset the connection, and the client could
     // miss the last packet.
-    socket.removeAllListeners("readable");
     socket.on("data", () => {});
+    socket.resume();
     if (lastWords.length > 0) socket.write(Uint8Array.from(lastWords));
     socket.end();
     const timer = setTimeout(() => socket.destroy(), this.#lingerMs);

@@ -10,36 +10,34 @@ const connect = 0x10;
 const clientPackets = new Set([0x40, 0x50, 0x62, 0x70, 0x82, 0xa2, 0xc0]);
 
 /**
- * Waits for the header of a CONNECT packet and leaves the socket as if nothing had been read.
+ * Waits for a whole CONNECT packet and leaves the socket paused.
  *
  * Packets before it are passed over without an answer, as ThingsBoard does: some libraries send SUBSCRIBE first. Anything
  * that is not MQTT, or larger than a CONNECT can sensibly be, never reaches the parser.
  *
- * @param done Called once: with nothing when a CONNECT is next, else with why the connection is to be closed.
+ * @param done Called once: with what was read, which begins with CONNECT, or with why the connection is to be closed.
  */
-export function awaitConnect(socket: Socket, timeoutMs: number, done: (fault?: string) => void): void {
+export function awaitConnect(socket: Socket, timeoutMs: number, done: (heard: Buffer | string) => void): void {
   let held: Buffer = Buffer.alloc(0);
   let skip = 0;
   let skipped = 0;
   const timer = setTimeout(() => finish("connect did not arrive in time"), timeoutMs);
-  socket.on("readable", read);
+  socket.on("data", read);
   socket.on("close", closed);
 
-  function finish(fault?: string): void {
+  function finish(heard: Buffer | string): void {
     clearTimeout(timer);
-    socket.off("readable", read);
+    socket.off("data", read);
     socket.off("close", closed);
-    if (fault === undefined) socket.unshift(held);
-    done(fault);
+    socket.pause();
+    done(heard);
   }
 
   function closed(): void {
     finish("closed before a CONNECT packet");
   }
 
-  function read(): void {
-    const chunk: unknown = socket.read();
-    if (!Buffer.isBuffer(chunk)) return;
+  function read(chunk: Buffer): void {
     held = held.length === 0 ? chunk : Buffer.concat([held, chunk]);
     for (;;) {
       const passed = Math.min(skip, held.length);
@@ -55,7 +53,8 @@ export function awaitConnect(socket: Socket, timeoutMs: number, done: (fault?: s
       }
       if (header === undefined) return;
       if (first === connect) {
-        finish(header.length > maxBytes ? `CONNECT of ${header.length} bytes is too large` : undefined);
+        if (header.length > maxBytes) finish(`CONNECT of ${header.length} bytes is too large`);
+        else if (held.length >= header.end + header.length) finish(held);
         return;
       }
       skip = header.end + header.length;

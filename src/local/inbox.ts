@@ -2,14 +2,9 @@ import type { Packet } from "../message/packet.ts";
 import type { Wire } from "./wire.ts";
 import type { Verdict } from "./wiring.ts";
 
-/** One PUBLISH as the broker hands it over; `done` lets the broker read on once the chunk it came in is finished. */
-export interface Arrival {
+interface Waiting {
   readonly packet: Packet;
   readonly messageId: number;
-  readonly done: () => void;
-}
-
-interface Waiting extends Arrival {
   verdict: Verdict | undefined;
   next: Waiting | undefined;
 }
@@ -37,6 +32,10 @@ export class Inbox {
   #last: Waiting | undefined;
   /** Nothing that arrives from here on counts. */
   #closed = false;
+  /** How much waits for its verdict. */
+  waitingBytes = 0;
+  /** Called when some of them have got it, with what is left. */
+  answered: (waitingBytes: number) => void = () => {};
   /** Packet ids of QoS 2 publishes that came and were not released yet, and whether PUBREC was sent for them. */
   readonly #exactlyOnce = new Map<number, "waiting" | "answered">();
 
@@ -44,7 +43,7 @@ export class Inbox {
     this.#options = options;
   }
 
-  accept({ packet, messageId, done }: Arrival): void {
+  accept(packet: Packet, messageId: number): void {
     if (this.#closed) return;
     if (packet.qos > 0 && messageId === 0) {
       this.reject(0x81);
@@ -53,13 +52,10 @@ export class Inbox {
     if (packet.qos === 2) {
       const known = this.#exactlyOnce.get(messageId);
       if (known === "answered") this.#options.wire.acknowledge(0x50, messageId, 0);
-      if (known !== undefined) {
-        done();
-        return;
-      }
+      if (known !== undefined) return;
       this.#exactlyOnce.set(messageId, "waiting");
     }
-    const waiting: Waiting = { packet, messageId, done, verdict: undefined, next: undefined };
+    const waiting: Waiting = { packet, messageId, verdict: undefined, next: undefined };
     this.#append(waiting);
     this.#options.publish(packet, packet.qos === 0 ? 0 : messageId).then(
       (verdict) => this.#settle(waiting, verdict),
@@ -74,7 +70,6 @@ export class Inbox {
     const waiting: Waiting = {
       packet: { topic: "", payload: new Uint8Array(), qos: 0 },
       messageId: 0,
-      done: () => {},
       verdict: { kind: "close", code },
       next: undefined,
     };
@@ -85,6 +80,7 @@ export class Inbox {
   /** PUBREL: the packet id may be used anew. */
   release(messageId: number): void {
     this.#exactlyOnce.delete(messageId);
+    this.#options.wire.acknowledge(0x70, messageId, 0);
   }
 
   /** Verdicts that are still to come have nobody to be told to any more. */
@@ -95,6 +91,7 @@ export class Inbox {
   }
 
   #append(waiting: Waiting): void {
+    this.waitingBytes += sizeOf(waiting.packet);
     if (this.#last === undefined) this.#first = waiting;
     else this.#last.next = waiting;
     this.#last = waiting;
@@ -109,15 +106,17 @@ export class Inbox {
     for (let head = this.#first; head?.verdict !== undefined; head = this.#first) {
       this.#first = head.next;
       if (head.next === undefined) this.#last = undefined;
+      // A dead link that was moved to the old generation would drag every later one there too.
+      head.next = undefined;
+      this.waitingBytes -= sizeOf(head.packet);
       if (head.verdict.kind === "close") {
         this.close();
         this.#options.close(head.verdict.code ?? unspecifiedError, "refused");
         return;
       }
       this.#acknowledge(head, head.verdict);
-      // May read and hand over the next chunk before it returns.
-      head.done();
     }
+    this.answered(this.waitingBytes);
   }
 
   #acknowledge({ packet, messageId }: Waiting, verdict: Exclude<Verdict, { kind: "close" }>): void {
@@ -136,4 +135,9 @@ export class Inbox {
     if (code >= 0x80) this.#exactlyOnce.delete(messageId);
     else this.#exactlyOnce.set(messageId, "answered");
   }
+}
+
+/** About what a packet takes up in memory. */
+function sizeOf({ topic, payload }: Packet): number {
+  return 64 + topic.length + payload.length;
 }

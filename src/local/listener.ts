@@ -1,9 +1,9 @@
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, TLSSocket } from "node:tls";
 import type { Packet } from "../message/packet.ts";
-import { createBroker } from "./broker.ts";
 import { Connection } from "./connection.ts";
 import { createCredentials } from "./credentials.ts";
+import { Dialogue, type DialogueOptions } from "./dialogue.ts";
 import { awaitConnect } from "./first-packet.ts";
 import { type ListenAddress, listenOn, parseListenAddress } from "./listen-address.ts";
 import type { LocalOptions } from "./options.ts";
@@ -70,14 +70,13 @@ export async function openListener(
   const live = new Map<string, Connection>();
   let lastNumber = 0;
 
-  const broker = await createBroker({
-    connectTimeoutMs: options.connectTimeout,
+  const dialogue: DialogueOptions = {
     maxPacketBytes: options.maxPacketSize,
     maxQos,
     now: tuning.now,
     login,
     ready,
-  });
+  };
   const servers: Server[] = [];
   const urls: string[] = [];
   try {
@@ -87,7 +86,7 @@ export async function openListener(
       servers.push(server);
     }
   } catch (error) {
-    await Promise.all([...servers.map(closeServer), broker.close()]);
+    await Promise.all(servers.map(closeServer));
     throw error;
   }
   const sweeper = setInterval(endStuck, tuning.sweepMs).unref();
@@ -135,20 +134,18 @@ export async function openListener(
     socket.setNoDelay(true);
     const connection = new Connection(socket, ++lastNumber, { lingerMs: tuning.lingerMs, gone });
     connections.add(connection);
-    awaitConnect(socket, options.connectTimeout, (fault) => {
-      if (fault === undefined) {
-        broker.serve(connection);
-      } else {
-        connection.reason ??= fault;
+    awaitConnect(socket, options.connectTimeout, (heard) => {
+      if (typeof heard === "string") {
+        connection.reason ??= heard;
         socket.destroy();
-      }
+      } else new Dialogue(connection, heard, dialogue);
     });
   }
 
-  async function login(connection: Connection, username?: string, password?: Uint8Array): Promise<boolean> {
+  async function login(connection: Connection): Promise<boolean> {
     const { greeting, socket } = connection;
     if (greeting === undefined) return false;
-    const { protocol, clientId, receiveMaximum, maxPacketBytes } = greeting;
+    const { protocol, clientId, username, password, receiveMaximum, maxPacketBytes } = greeting;
     const certificate =
       socket instanceof TLSSocket
         ? clientCertificateOf(socket, options.tls?.clientCa !== undefined, tuning.now())
@@ -227,7 +224,6 @@ export async function openListener(
     }, tuning.lingerMs);
     await Promise.all(closed);
     clearTimeout(timer);
-    await broker.close();
   }
 }
 

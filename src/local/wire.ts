@@ -28,8 +28,8 @@ export class Wire {
     this.#flushSoon();
   }
 
-  /** PUBACK (`0x40`) or PUBREC (`0x50`); code 0 is success and goes without saying, as it has to before MQTT 5. */
-  acknowledge(header: 0x40 | 0x50, messageId: number, code: number): void {
+  /** PUBACK (`0x40`), PUBREC (`0x50`) or PUBCOMP (`0x70`); code 0 is success and goes without saying, as it has to before MQTT 5. */
+  acknowledge(header: 0x40 | 0x50 | 0x70, messageId: number, code: number): void {
     if (code === 0) this.#acknowledgements.push(header, 2, messageId >> 8, messageId & 0xff);
     else this.#acknowledgements.push(header, 3, messageId >> 8, messageId & 0xff, code);
     this.#flushSoon();

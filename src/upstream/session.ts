@@ -1,13 +1,14 @@
 import { generate } from "mqtt-packet";
 import type { Packet } from "../message/packet.ts";
+import { FrameReader } from "../mqtt/frame-reader.ts";
+import { PublishReader } from "../mqtt/publish-reader.ts";
 import { type Dialed, type DialOptions, dial } from "./dial.ts";
 import { connackFailure, disconnectFailure, type Failure } from "./failure.ts";
-import { FrameReader } from "./frame-reader.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Login } from "./login.ts";
 import type { Outbox } from "./outbox.ts";
 import { Sender } from "./sender.ts";
-import { type Connack, readConnack, readDisconnect, readPublish, readSuback } from "./server-packet.ts";
+import { type Connack, readConnack, readDisconnect, readSuback } from "./server-packet.ts";
 import type { Timers } from "./timers.ts";
 import { Watchdog } from "./watchdog.ts";
 
@@ -54,6 +55,7 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #handlers: SessionHandlers;
   readonly #reader: FrameReader;
+  readonly #publishes: PublishReader;
   readonly #dialed: Dialed | undefined;
   /** Number of filters by packet id of a SUBSCRIBE, to fail each of them. */
   readonly #filterCounts = new Map<number, number>();
@@ -71,6 +73,7 @@ export class Session {
   constructor(options: SessionOptions, handlers: SessionHandlers) {
     this.#options = options;
     this.#handlers = handlers;
+    this.#publishes = new PublishReader(options.protocol);
     this.#reader = new FrameReader(options.maxInboundBytes, {
       frame: (header, bytes, start, end) => this.#frame(header, bytes, start, end),
       oversized: (header, bytes, start, length) => this.#oversized(header, bytes, start, length),
@@ -247,9 +250,13 @@ export class Session {
   }
 
   #publish(header: number, body: Buffer): string | undefined {
-    const publish = readPublish(header, body, this.#options.protocol);
-    if (publish === undefined) return "a malformed PUBLISH";
-    const { id, packet } = publish;
+    const publish = this.#publishes.read(header, body, 0, body.length);
+    // An empty topic would be a topic alias, which is not ours to get: we announce none (MQTT 5, 3.3.2.3.4).
+    if (publish === undefined || publish.packet.topic === "") return "a malformed PUBLISH";
+    const { id, packet: read } = publish;
+    if (read.qos > 0 && id === 0) return "a malformed PUBLISH";
+    // A copy, or a small packet that is kept would keep all that came along with it.
+    const packet = { ...read, payload: new Uint8Array(read.payload) };
     // QoS 2 is never subscribed to, and a server must not exceed what was granted (MQTT 3.1.1, 3.8.4).
     if (packet.qos === 2) return "a PUBLISH at QoS 2, which was not subscribed to";
     if (packet.qos === 1) this.#inbound.add(id);

@@ -42,6 +42,22 @@ for (const [what, topic] of badTopics) {
   }
 }
 
+test("openListener() takes properties of MQTT 5, and closes on a topic alias or on properties that are none", async () => {
+  const { port } = await start();
+  const publish = (properties: readonly number[]): Uint8Array => {
+    const body = [0, 1, 0x61, 0, 7, properties.length, ...properties, 0x7b, 0x7d];
+    return Uint8Array.of(0x32, body.length, ...body);
+  };
+  const client = await enter(port, 5);
+  client.send(publish([0x01, 1]));
+  expect(await client.next()).toMatchObject({ cmd: "puback", messageId: 7, reasonCode: 0 });
+  client.send(publish([0x23, 0, 1]));
+  expect(await client.closed).toMatchObject([{ cmd: "disconnect", reasonCode: 0x94 }]);
+  const other = await enter(port, 5);
+  other.send(publish([0x7f, 1]));
+  expect(await other.closed).toMatchObject([{ cmd: "disconnect", reasonCode: 0x81 }]);
+});
+
 test("openListener() closes on packet id 0", async () => {
   const { port } = await start();
   for (const header of [0x32, 0x34]) {

@@ -351,6 +351,22 @@ test("openListener() closes a client that is silent for one and a half keep-aliv
   expect(await other.next()).toMatchObject({ cmd: "pingresp" });
 });
 
+test("openListener() reads no further while much waits for its verdict, and does not take that for silence", async () => {
+  const safe = gate<Verdict>();
+  const { port, heard, told } = await start({ publish: () => safe.promise });
+  const busy = await enter(port, 4, { keepalive: 1 });
+  for (let id = 1; id <= 20; id++) busy.send(publishPacket("x".repeat(100_000), 1, id));
+  await heard("published");
+  // Connected later, so it is closed later than the other one would be.
+  const silent = await enter(port, 4, { keepalive: 1, username: "T2" });
+  await silent.closed;
+  const taken = told.filter(({ kind }) => kind === "published").length;
+  expect(taken).toBeGreaterThan(1);
+  expect(taken).toBeLessThan(10);
+  safe.open({ kind: "acknowledge" });
+  for (let id = 1; id <= 20; id++) expect(await busy.next()).toMatchObject({ cmd: "puback", messageId: id });
+});
+
 test("openListener() listens on several addresses for one set of gateways", async () => {
   const { listener, heard } = await start({ local: { listen: ["mqtt://127.0.0.1:0", "mqtt://localhost:0"] } });
   const ports = listener.urls.map((url) => Number(new URL(url).port));

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { FrameReader } from "../../src/upstream/frame-reader.ts";
+import { FrameReader } from "../../src/mqtt/frame-reader.ts";
 
 type Found =
   | { readonly frame: number; readonly body: string }

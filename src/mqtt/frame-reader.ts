@@ -2,6 +2,8 @@
 export interface FrameSink {
   /** One whole packet. `bytes` is only valid during the call. */
   frame(header: number, bytes: Buffer, start: number, end: number): void;
+  /** A packet above the limit begins, as its header says; `stop()` here keeps it from being waited for. */
+  tooLarge?(): void;
   /** A PUBLISH above the limit, which is skipped: `bytes` holds its topic and packet id, `length` is that of the whole body. */
   oversized(header: number, bytes: Buffer, start: number, length: number): void;
   /** The bytes are no MQTT; nothing further is read. */
@@ -92,6 +94,8 @@ export class FrameReader {
 
   /** Reports an oversized PUBLISH once its topic and packet id are here; false while they are not. */
   #startSkipping(bytes: Buffer, at: number, start: number, length: number): boolean {
+    this.#sink.tooLarge?.();
+    if (this.#isStopped) return false;
     const header = bytes[at] ?? 0;
     if (header >>> 4 !== 3) return this.#malformed(`a packet of type ${header >>> 4} with ${length} bytes`);
     if (bytes.length < start + 2) return this.#hold(bytes, at, start + 2);

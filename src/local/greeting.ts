@@ -1,0 +1,63 @@
+import { randomUUID } from "node:crypto";
+import { generate, type IConnectPacket } from "mqtt-packet";
+
+/** What a client said in CONNECT. */
+export interface Greeting {
+  readonly protocol: 3 | 4 | 5;
+  readonly clientId: string;
+  readonly username?: string;
+  readonly password?: Uint8Array;
+  /** Seconds; 0: none. */
+  readonly keepalive: number;
+  readonly receiveMaximum?: number;
+  readonly maxPacketBytes?: number;
+  readonly hasWill: boolean;
+}
+
+/** MQTT 5 reason codes (2.4). */
+const protocolError = 0x82;
+const badAuthenticationMethod = 0x8c;
+
+export function greetingOf(packet: IConnectPacket): Greeting {
+  const { clientId, username, password, keepalive = 0, properties, will } = packet;
+  return {
+    protocol: levelOf(packet),
+    clientId,
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    keepalive,
+    ...(properties?.receiveMaximum !== undefined && { receiveMaximum: properties.receiveMaximum }),
+    ...(properties?.maximumPacketSize !== undefined && { maxPacketBytes: properties.maximumPacketSize }),
+    hasWill: will !== undefined,
+  };
+}
+
+/** Why a CONNECT that can be read cannot be taken, as a code of MQTT 5; earlier versions have nothing of the kind. */
+export function faultOf({ properties = {} }: IConnectPacket): number | undefined {
+  if (properties.receiveMaximum === 0) return protocolError;
+  if (properties.authenticationMethod !== undefined) return badAuthenticationMethod;
+  return properties.authenticationData === undefined ? undefined : protocolError;
+}
+
+/**
+ * The CONNACK of a client that is let in. There is never a session: a client that is told that its subscriptions are
+ * still there, as ThingsBoard tells it, may not subscribe again (MQTT.js does not).
+ */
+export function connackFor({ protocol, clientId }: Greeting): Uint8Array {
+  if (protocol !== 5) return Uint8Array.of(0x20, 2, 0, 0);
+  // MQTT 5, 3.2.2.3.7: a client without an id is told the one it gets.
+  const assigned = clientId === "" ? { assignedClientIdentifier: randomUUID() } : {};
+  return generate(
+    {
+      cmd: "connack",
+      sessionPresent: false,
+      reasonCode: 0,
+      properties: { sharedSubscriptionAvailable: false, ...assigned },
+    },
+    { protocolVersion: 5 },
+  );
+}
+
+function levelOf({ protocolVersion }: IConnectPacket): 3 | 4 | 5 {
+  return protocolVersion === 3 || protocolVersion === 5 ? protocolVersion : 4;
+}

@@ -1,0 +1,34 @@
+import { type Packet as MqttPacket, parser } from "mqtt-packet";
+
+/**
+ * Reads one whole packet by mqtt-packet, which knows all types and properties. PUBLISH and PUBACK, which are nearly all
+ * of the traffic, are read without it.
+ *
+ * @param header The first byte.
+ * @param body What comes after the remaining length.
+ * @returns The packet, or what is wrong with it.
+ */
+export function readControlPacket(header: number, body: Uint8Array, protocol: 3 | 4 | 5): MqttPacket | Error {
+  let found: MqttPacket | Error | undefined;
+  const reader = parser({ protocolVersion: protocol });
+  reader.on("packet", (packet) => {
+    found ??= packet;
+  });
+  reader.on("error", (error: Error) => {
+    found ??= error;
+  });
+  try {
+    reader.parse(withHeader(header, body));
+  } catch (error) {
+    // It reads past the end of some truncated properties.
+    found ??= error instanceof Error ? error : new Error(String(error));
+  }
+  return found ?? new Error("the packet is not all there");
+}
+
+function withHeader(header: number, body: Uint8Array): Buffer {
+  const length: number[] = [];
+  let rest = body.length;
+  for (; rest > 0x7f; rest >>>= 7) length.push((rest & 0x7f) | 0x80);
+  return Buffer.concat([Buffer.from([header, ...length, rest]), body]);
+}
