@@ -70,7 +70,9 @@ export function report(error: unknown, io: Io): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const isDebugging = Boolean(io.env["DRAGOMAN_DEBUG"]);
   if (error instanceof DragomanError) {
-    io.stderr.write(`dragoman: ${error.message}\n`);
+    // How to call a command is said in the message itself.
+    const where = error.code === "ERR_USAGE" ? "" : ` (${error.code}, see docs/errors.md)`;
+    io.stderr.write(`dragoman: ${error.message}${where}\n`);
     if (isDebugging) io.stderr.write(`${error.stack}\n`);
     return callerMistakes.has(error.code) ? 2 : 1;
   }

@@ -57,7 +57,11 @@ describe("runProgram()", () => {
 
 describe("report()", () => {
   const cases = [
-    [new DragomanError("ERR_LISTEN", "Cannot listen on x: taken"), 1, "dragoman: Cannot listen on x: taken\n"],
+    [
+      new DragomanError("ERR_LISTEN", "Cannot listen on x: taken"),
+      1,
+      "dragoman: Cannot listen on x: taken (ERR_LISTEN, see docs/errors.md)\n",
+    ],
     [new DragomanError("ERR_USAGE", "Cannot do this"), 2, "dragoman: Cannot do this\n"],
     [
       new TypeError("x is not a function"),
