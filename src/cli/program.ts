@@ -3,6 +3,7 @@ import { DragomanError, type ErrorCode } from "../errors.ts";
 import { addCheckCommand } from "./check.ts";
 import { addCloudCommand } from "./cloud.ts";
 import { addDemoCommand } from "./demo.ts";
+import { addDoctorCommand } from "./doctor.ts";
 import { addInitCommand } from "./init.ts";
 import type { Io } from "./io.ts";
 import { addRunCommand } from "./run.ts";
@@ -25,6 +26,7 @@ const commands: readonly AddCommand[] = [
   addInitCommand,
   addRunCommand,
   addCheckCommand,
+  addDoctorCommand,
   addTranslateCommand,
   addStatusCommand,
   addTailCommand,

@@ -56,7 +56,7 @@ export async function reachSpool(config: Config | undefined, flags: AdminFlags, 
 }
 
 /** Where the bridge of this configuration would answer, or why nobody can know. */
-function addressOf({ admin }: Config): { readonly url: string } | { readonly why: string } {
+export function addressOf({ admin }: Config): { readonly url: string } | { readonly why: string } {
   if (admin === false) return { why: 'its admin server is turned off ("admin: false")' };
   const url = new URL(admin.listen);
   if (url.port === "0") return { why: "its admin server takes any free port" };

@@ -1,6 +1,6 @@
-import { rmSync } from "node:fs";
+import { accessSync, constants, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { open } from "lmdb";
+import { open, type RootDatabase } from "lmdb";
 import { inspectDataFile } from "./data-file.ts";
 
 /** A folder that is ours, until it is released or this process ends in whatever way. */
@@ -46,9 +46,8 @@ export async function lockFolder(folder: string): Promise<FolderLock | string> {
     db.readerCheck();
     const own = String(process.pid);
     const owner = db.transactionSync(() => {
-      const known = db.get(ownerKey);
-      if (known !== undefined && known !== own && new RegExp(`^\\s*${known}\\s`, "m").test(db.readerList()))
-        return known;
+      const known = ownerIn(db);
+      if (known !== undefined && known !== own) return known;
       db.put(ownerKey, own);
       return undefined;
     });
@@ -59,4 +58,33 @@ export async function lockFolder(folder: string): Promise<FolderLock | string> {
     ownFolders.delete(folder);
     throw error;
   }
+}
+
+/**
+ * Says whose a folder is, without making it ours: `"this process"`, a process id, or nothing.
+ *
+ * @throws {Error} when it cannot be looked at.
+ */
+export async function ownerOf(folder: string): Promise<string | undefined> {
+  if (ownFolders.has(folder)) return "this process";
+  const path = join(folder, file);
+  if (!existsSync(path)) return undefined;
+  // lmdb-js ends the process where it is refused a file.
+  for (const one of [path, `${path}-lock`]) if (existsSync(one)) accessSync(one, constants.R_OK | constants.W_OK);
+  if (inspectDataFile(path, "pages") === "damaged") return undefined;
+  const db = open<string, string>(path, { encoding: "string", mapSize: lockBytes, maxDbs: 1, readOnly: true });
+  try {
+    db.get(ownerKey);
+    db.readerCheck();
+    const owner = ownerIn(db);
+    return owner === String(process.pid) ? undefined : owner;
+  } finally {
+    await db.close();
+  }
+}
+
+/** Who is written down as owner and still on the list. */
+function ownerIn(db: RootDatabase<string, string>): string | undefined {
+  const known = db.get(ownerKey);
+  return known !== undefined && new RegExp(`^\\s*${known}\\s`, "m").test(db.readerList()) ? known : undefined;
 }

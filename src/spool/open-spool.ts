@@ -13,7 +13,7 @@ import {
 import { join } from "node:path";
 import { DragomanError } from "../errors.ts";
 import { inspectDataFile } from "./data-file.ts";
-import { lockBytes, lockFolder } from "./folder-lock.ts";
+import { lockBytes, lockFolder, ownerOf } from "./folder-lock.ts";
 import { Journal, type JournalOptions } from "./journal.ts";
 import { openLmdbStore } from "./lmdb-store.ts";
 import { openMemoryStore } from "./memory-store.ts";
@@ -71,6 +71,20 @@ export async function openSpool(options: SpoolOptions & { readonly now?: () => n
 /** Whether there is a spool in this folder, open or not: `openSpool` would make one. */
 export function hasSpool(directory: string): boolean {
   return existsSync(join(directory, dataFile));
+}
+
+/**
+ * The process that has the spool in this folder open, `"this process"`, or nothing; leaves everything as it is.
+ *
+ * @throws {DragomanError} `ERR_SPOOL_FAILED` when the folder cannot be looked at.
+ */
+export async function spoolOwner(directory: string): Promise<string | undefined> {
+  if (directory === "memory" || !existsSync(directory)) return undefined;
+  try {
+    return await ownerOf(realpathSync(directory));
+  } catch (error) {
+    throw failed(directory, error);
+  }
 }
 
 /** The journal in a folder; `undefined` when it is damaged. */

@@ -12,8 +12,16 @@ export interface Authority {
   readonly folder: string;
   readonly certificate: string;
   /** Makes a certificate signed by this authority, or by itself. */
-  issue(name: string, options?: { readonly selfSigned?: boolean; readonly days?: number }): Identity;
+  issue(name: string, options?: IssueOptions): Identity;
   remove(): void;
+}
+
+export interface IssueOptions {
+  readonly selfSigned?: boolean;
+  /** How long it is valid; negative: it has expired so long ago. */
+  readonly days?: number;
+  /** What it is for, in OpenSSL's words; default this machine. */
+  readonly names?: string;
 }
 
 /** A certificate authority in a temporary folder, made with the openssl command. */
@@ -35,13 +43,13 @@ export function createAuthority(): Authority {
     "-subj",
     "/CN=test authority",
     "-days",
-    "30",
+    "365",
   );
-  writeFileSync(join(folder, "san"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n");
   return {
     folder,
     certificate: read("ca.pem"),
-    issue(name, { selfSigned = false, days = 30 } = {}) {
+    issue(name, { selfSigned = false, days = 30, names = "DNS:localhost,IP:127.0.0.1" } = {}) {
+      writeFileSync(join(folder, "san"), `subjectAltName=${names}\n`);
       openssl("req", "-new", ...newKey, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`);
       const signer = selfSigned
         ? ["-signkey", `${name}.key`]

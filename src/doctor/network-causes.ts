@@ -1,0 +1,82 @@
+import type { RankedCause } from "./causes.ts";
+
+type Advice = Omit<RankedCause, "likelihood">;
+
+/** What may be wrong before MQTT is spoken, whatever the cloud: by the stable word of the failure, likeliest first. */
+const advice: Readonly<Record<string, readonly Advice[]>> = {
+  dns: [
+    {
+      name: "hostName",
+      what: "the host name is wrong: no name server knows it",
+      remedy: 'Compare "upstream.url" with what the cloud\'s console shows.',
+    },
+    {
+      name: "resolver",
+      what: "this machine cannot ask its name servers",
+      remedy: "See /etc/resolv.conf, and whether the machine is on the network.",
+    },
+  ],
+  refused: [
+    {
+      name: "portClosed",
+      what: "nothing listens on this port of the host, or a firewall refuses it",
+      remedy: 'See whether the port in "upstream.url" is the one for MQTT (1883; with TLS 8883) and the server runs.',
+    },
+  ],
+  timeout: [
+    {
+      name: "firewall",
+      what: "a firewall between here and the host drops what is sent to this port",
+      remedy: "Open the port for outgoing connections from this machine.",
+    },
+    {
+      name: "hostDown",
+      what: "the host is not there or does not answer",
+      remedy: 'See whether "upstream.url" names the right host, and whether it runs.',
+    },
+  ],
+  unreachable: [
+    {
+      name: "route",
+      what: "this machine has no way to that network",
+      remedy: "See its network cable, its address, its default route and its VPN.",
+    },
+  ],
+  reset: [
+    {
+      name: "middlebox",
+      what: "something on the way, or the server, cuts the connection",
+      remedy: "Ask who runs the firewall whether it lets MQTT through on this port.",
+    },
+  ],
+  notTls: [
+    {
+      name: "notTls",
+      what: "what answers there does not speak TLS",
+      remedy: 'Use mqtt:// or the port with TLS (8883) in "upstream.url".',
+    },
+  ],
+  tls: [
+    {
+      name: "tlsVersion",
+      what: "the two sides find no version of TLS or no cipher that both have; TLS 1.2 is the least here",
+      remedy: "Bring the server up to date.",
+    },
+    {
+      name: "middlebox",
+      what: "something on the way cuts the TLS handshake",
+      remedy: "Ask who runs the firewall whether it lets TLS through on this port.",
+    },
+  ],
+};
+
+/** What may be wrong where no connection comes about, then what the dialect knows of its cloud. */
+export function networkCauses(reason: string, ofDialect: readonly RankedCause[] = []): readonly RankedCause[] {
+  const known = advice[reason] ?? [];
+  const general = known.map((cause, index) => likely(cause, index));
+  return [...general, ...ofDialect.map((cause, index) => likely(cause, general.length + index))];
+}
+
+function likely(cause: Advice, index: number): RankedCause {
+  return { ...cause, likelihood: index === 0 ? "likely" : "possible" };
+}
