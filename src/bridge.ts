@@ -1,25 +1,20 @@
 import { realpathSync } from "node:fs";
-import { type Admin, openAdmin } from "./admin/admin.ts";
-import { type BoundDialects, boundDialects } from "./bridge/bound-dialects.ts";
-import { Link } from "./bridge/link.ts";
-import { pairFor } from "./bridge/pairing.ts";
+import { AdminPlace } from "./bridge/admin-place.ts";
+import type { Link } from "./bridge/link.ts";
+import { Links } from "./bridge/links.ts";
+import { type Reloaded, Reloader } from "./bridge/reload.ts";
 import { createRepair } from "./bridge/repair.ts";
 import { startSelfCheck } from "./bridge/self-check.ts";
 import { Trace, type TraceEvent } from "./bridge/trace.ts";
-import { upstreamAccess } from "./bridge/upstream-access.ts";
-import type { Config, GatewayConfig } from "./config.ts";
-import { createGateway } from "./gateway/gateway.ts";
-import { type LocalClient, type LocalListener, openListener, type Registry } from "./local/listener.ts";
+import type { Config } from "./config.ts";
+import { type LocalKnown, type LocalListener, openListener, type Registry } from "./local/listener.ts";
 import { imbalanceOf, type Ledger } from "./message/fate.ts";
-import { createLatency, type Latency } from "./message/latency.ts";
+import { createLatency } from "./message/latency.ts";
 import type { Log } from "./message/log.ts";
 import type { SpoolRepair } from "./message/repair.ts";
-import type { BridgeStatus, GatewayReport } from "./message/status.ts";
+import type { BridgeStatus, GatewayReport, ReloadStatus } from "./message/status.ts";
 import { openPlayground } from "./playground/playground.ts";
 import { openSpool } from "./spool/open-spool.ts";
-import type { Spool } from "./spool/spool.ts";
-import { openUpstream } from "./upstream/connection.ts";
-import { loginFor } from "./upstream/login.ts";
 
 export interface BridgeOptions {
   readonly log: Log;
@@ -32,7 +27,7 @@ export interface BridgeOptions {
 
 /** A running bridge. */
 export interface Bridge {
-  /** Where gateways connect, with real ports. */
+  /** Where gateways connect at the moment, with real ports. */
   readonly listen: readonly string[];
   /** Where the admin server is, unless it is turned off. */
   readonly admin: string | undefined;
@@ -43,6 +38,11 @@ export interface Bridge {
   ledgers(): Readonly<Record<string, Ledger>>;
   /** Looks after what is held or quarantined. */
   readonly repair: SpoolRepair;
+  /**
+   * Takes what `loadConfig` gave: goes on with that configuration, each gateway from between two of its messages, or, where
+   * it has mistakes or cannot be had, with the one before. Never rejects; calls wait for each other.
+   */
+  reload(reloaded: Reloaded): Promise<ReloadStatus>;
   /** Refuses gateways, sends what can be sent within `drainMs` (default 10 s) and closes everything. Safe to call twice. */
   close(options?: { readonly drainMs?: number }): Promise<void>;
 }
@@ -69,78 +69,53 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
     opened.push(() => spool.close());
     if (spool.setAside !== undefined) log.error({ setAside: spool.setAside }, "spool-damaged");
 
-    const links = new Map<string, Link>();
-    const clients = new Map<string, LocalClient & { readonly sinceMs: number }>();
     const selfCheck = startSelfCheck(spool, log);
     opened.push(async () => selfCheck.close());
-    const dialects = boundDialects(config);
     const latency = createLatency();
     const trace = new Trace({ observe: options.trace, now });
     let listener: LocalListener | undefined;
-    const toLocal: ToLocal = {
-      deliver: async (...packet) => listener?.deliver(...packet) ?? "offline",
-      revoke: (...which) => listener?.revoke(...which),
-      verifyDevice: async (...token) =>
-        listener === undefined ? "nobody can check it" : listener.verifyDevice(...token),
-    };
     let drainMs = 0;
-    for (const gateway of config.gateways) {
-      links.set(gateway.id, openLink(config, gateway, { log, now, spool, dialects, latency, trace, ...toLocal }));
-    }
-    opened.push(async () => void (await Promise.all([...links.values()].map((link) => link.close(drainMs)))));
+    const links = new Links(config, { log, now, spool, latency, trace, listener: () => listener });
+    opened.push(() => links.close(drainMs));
 
-    listener = await openListener(config.local.options, {
-      ...registryOf(config),
-      gateways: config.gateways,
-      grant: (client, filter) => linkOf(client).subscribable(filter),
-      publish: (client, packet, packetId) => linkOf(client).publish(client, packet, packetId),
-      stray: (client, packet) => linkOf(client).localStray(client, packet),
-      connected: (client) => {
-        clients.set(client.gateway, { ...client, sinceMs: now() });
-        log.info({ gateway: client.gateway, protocol: client.protocol }, "gateway-connected");
-        linkOf(client).localConnected(client);
-      },
-      disconnected: (client, reason) => {
-        if (clients.get(client.gateway)?.connection === client.connection) clients.delete(client.gateway);
-        log.info({ gateway: client.gateway, reason }, "gateway-disconnected");
-        linkOf(client).localDisconnected(client);
-      },
-      subscribed: (client, filters) => linkOf(client).localSubscribed(client, filters),
-      warned: (client, warning) => log.warn({ gateway: client.gateway }, warning),
-      refused: (reason, address) => log.warn({ reason, address }, "gateway-refused"),
-    });
-    const { close: closeListener, urls } = listener;
+    listener = await openListener(config.local.options, { ...knownTo(config), ...links.wiring() });
+    const { close: closeListener } = listener;
     opened.push(() => closeListener());
 
     const repair = createRepair({
-      ...{ directory: spoolName(config.spool.directory), spool, dialects, now },
+      ...{ directory: spoolName(config.spool.directory), spool, dialects: links.dialects, now },
       linkOf: (gateway) => links.get(gateway),
     });
     const bridge = { status, ledger: () => spool.ledger(), ledgers, repair };
     const playground = openPlayground();
     opened.push(() => playground.close());
-    const admin: Admin | undefined =
-      config.admin === false ? undefined : await openAdmin(config.admin, { ...bridge, latency, trace, playground });
-    if (admin !== undefined) opened.push(() => admin.close());
+    const admin = new AdminPlace({ ...bridge, latency, trace, playground });
+    const reloader = new Reloader(config, { links, listener, admin, knownTo, log, now });
+    await admin.move(config.admin);
+    opened.push(() => admin.close());
 
     return {
       ...bridge,
-      listen: urls,
-      admin: admin?.url,
+      get listen() {
+        return urls();
+      },
+      get admin() {
+        return admin.url;
+      },
+      reload: (reloaded) => reloader.reload(reloaded),
       close: async (how = {}) => {
         drainMs = how.drainMs ?? 10_000;
+        await reloader.close();
         await closeAll();
       },
     };
 
-    function linkOf(client: LocalClient): Link {
-      const link = links.get(client.gateway);
-      if (link === undefined) throw new Error(`No gateway "${client.gateway}"`);
-      return link;
+    function urls(): readonly string[] {
+      return listener?.urls ?? [];
     }
 
     function status(): BridgeStatus {
-      const gateways = [...links.values()].map((link) => reportOf(link));
+      const gateways = links.all().map((link) => reportOf(link));
       const unbalanced = Object.entries(ledgers()).filter(([, ledger]) => imbalanceOf(ledger) !== 0);
       const reasons = unbalanced.map(([id]) => `the ledger of gateway "${id}" does not balance`);
       reasons.push(...selfCheck.findings);
@@ -148,7 +123,8 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
       return {
         version: options.version ?? "",
         startedMs,
-        listen: urls,
+        ...(reloader.last === undefined ? {} : { reload: reloader.last }),
+        listen: urls(),
         healthy: reasons.length === 0,
         reasons,
         ledger: spool.ledger(),
@@ -159,16 +135,16 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
     }
 
     function ledgers(): Readonly<Record<string, Ledger>> {
-      const ids = new Set([...links.keys(), ...spool.gatewayIds()]);
+      const ids = new Set([...links.all().map(({ id }) => id), ...spool.gatewayIds()]);
       return Object.fromEntries([...ids].map((id) => [id, spool.gateway(id).ledger]));
     }
 
     function reportOf(link: Link): GatewayReport {
-      const client = clients.get(link.id);
+      const client = links.client(link.id);
       const known = link.status();
       const { lastProvenMs, state, reason } = known.upstream;
-      const isProven =
-        lastProvenMs !== undefined && now() - lastProvenMs <= provenWithin * config.upstream.options.keepalive;
+      const { keepalive } = reloader.config.upstream.options;
+      const isProven = lastProvenMs !== undefined && now() - lastProvenMs <= provenWithin * keepalive;
       const ready = state === "open" && isProven;
       const why = reason ?? (state === "open" ? "nothing acknowledged lately" : state);
       return {
@@ -188,6 +164,11 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
   }
 }
 
+/** Who may connect by this configuration. */
+function knownTo(config: Config): LocalKnown {
+  return { ...registryOf(config), gateways: config.gateways };
+}
+
 /** The cloud whose place the local side takes, where devices prove themselves with tokens of their own. */
 function registryOf({ local, gateways }: Config): { readonly registry?: Registry } {
   const { connection, listener } = local.dialect;
@@ -201,42 +182,6 @@ function registryOf({ local, gateways }: Config): { readonly registry?: Registry
       ...(audience === undefined ? {} : { audience }),
     },
   };
-}
-
-/** What a link asks of the listener. */
-type ToLocal = Pick<LocalListener, "deliver" | "revoke" | "verifyDevice">;
-
-interface LinkSurroundings extends ToLocal {
-  readonly log: Log;
-  readonly trace: Trace;
-  readonly now: () => number;
-  readonly spool: Spool;
-  readonly dialects: BoundDialects;
-  readonly latency: Latency;
-}
-
-function openLink(config: Config, gateway: GatewayConfig, around: LinkSurroundings): Link {
-  const spool = around.spool.gateway(gateway.id);
-  const { local, upstream, engine, mapping } = pairFor(config, gateway, {
-    facts: spool.entries(),
-    remember: (key, value) => spool.put(key, value),
-  });
-  const { reconnects } = config.upstream.dialect;
-  const { rules, ...access } = upstreamAccess(config, gateway);
-  const tokenLifetimeMs = config.upstream.options.tokenLifetime;
-  const login = loginFor({ rules, gateway: gateway.upstream, tokenLifetimeMs, now: around.now });
-  return new Link({
-    ...around,
-    id: gateway.id,
-    engine: createGateway({ ...engine, facts: spool.entries() }),
-    local,
-    localAs: (name) => config.local.dialect.bind({ ...config.local.parameters, gateway: name }),
-    upstream,
-    mapping,
-    spool,
-    dialectOf: (name) => (name === local.dialect.name ? local : around.dialects(gateway.id, name)),
-    connect: (handlers) => openUpstream({ ...access, login, reconnects, now: around.now }, handlers),
-  });
 }
 
 /** What a spool is called by every process that has it open. */

@@ -10,6 +10,8 @@ export interface BacklogParts extends RecordReaderParts {
   /** The rules' messages in memory. */
   readonly engine: { readonly load: number };
   readonly dispatch: (event: GatewayEvent) => void;
+  /** The connection that the record came on, where it is still of use. */
+  readonly connectionOf: (record: SpoolRecord) => number | undefined;
 }
 
 /** Messages one gateway may have in memory; beyond that its backlog stays on disk. */
@@ -46,7 +48,7 @@ export class Backlog {
    * are read back. `messages` is absent where the packet could not be read.
    */
   admit(record: SpoolRecord, messages: readonly UpMessage[] | undefined): boolean {
-    const queue = this.#isCaughtUp && this.#hasRoom;
+    const queue = this.#isCaughtUp && this.#hasRoom && !this.#isClosed;
     if (queue) this.#cursor = record.seq;
     else this.#isCaughtUp = false;
     if (queue && messages !== undefined) this.#carry(record, messages, (index) => record.isOpen(index));
@@ -154,7 +156,9 @@ export class Backlog {
     const { seq, arrivedMs } = record;
     const messages = this.#read(record);
     this.#carry(record, messages, open);
-    this.#parts.dispatch({ kind: "arrived", seq, arrivedMs, messages, open, queue: true });
+    const connection = this.#parts.connectionOf(record);
+    const from = connection === undefined ? {} : { connection };
+    this.#parts.dispatch({ kind: "arrived", seq, arrivedMs, ...from, messages, open, queue: true });
   }
 
   /** The rules are about to have these messages in memory. */

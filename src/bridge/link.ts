@@ -1,7 +1,7 @@
 import type { DeploymentSession } from "../dialect/deployment/deployment.ts";
 import type { BoundDialect } from "../dialect/dialect.ts";
 import { withFates } from "../gateway/admission.ts";
-import type { Admission, Arrival, GatewayEffect, GatewayEvent } from "../gateway/event.ts";
+import type { Admission, Arrival, CarriedConnection, GatewayEffect, GatewayEvent } from "../gateway/event.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import type { LocalClient, LocalListener, StrayPacket, Verdict } from "../local/listener.ts";
 import type { Decoded } from "../message/decoded.ts";
@@ -11,13 +11,12 @@ import type { Log } from "../message/log.ts";
 import type { DeviceId, DownMessage, UpMessage } from "../message/message.ts";
 import type { Packet, Subscription } from "../message/packet.ts";
 import type { GatewaySpool, SpoolRecord } from "../spool/spool.ts";
-import type { UpstreamConnection, UpstreamHandlers } from "../upstream/connection.ts";
 import { Backlog } from "./backlog.ts";
 import { describeUnread } from "./describe-unread.ts";
+import type { KeptUpstream } from "./kept-upstream.ts";
 import { LinkTrace } from "./link-trace.ts";
 import { outward } from "./outward.ts";
 import type { Trace } from "./trace.ts";
-import { UpstreamFacts } from "./upstream-facts.ts";
 
 export interface LinkParts {
   readonly id: string;
@@ -29,7 +28,8 @@ export interface LinkParts {
   readonly spool: GatewaySpool;
   /** The dialect that wrote a record, for a backlog older than the configuration. */
   readonly dialectOf: (name: string) => BoundDialect | undefined;
-  readonly connect: (handlers: UpstreamHandlers) => UpstreamConnection;
+  /** The link is its owner from here on. */
+  readonly connection: KeptUpstream;
   readonly deliver: LocalListener["deliver"];
   readonly revoke: LocalListener["revoke"];
   readonly verifyDevice: LocalListener["verifyDevice"];
@@ -40,6 +40,14 @@ export interface LinkParts {
   readonly latency: Latency;
   readonly now: () => number;
   readonly trace?: Pick<Trace, "isOn" | "tell">;
+}
+
+/** A local connection that a link takes over from the one before. */
+export interface Handover {
+  readonly client: LocalClient;
+  /** When the connection began, Unix milliseconds. */
+  readonly sinceMs: number;
+  readonly carried: CarriedConnection;
 }
 
 /** Stands for all devices in topics that name none. */
@@ -54,7 +62,7 @@ const anyDevice = "any" as DeviceId;
 export class Link {
   readonly id: string;
   readonly #parts: LinkParts;
-  readonly #upstream: UpstreamConnection;
+  readonly #upstream: KeptUpstream;
   readonly #events: GatewayEvent[] = [];
   /** The local dialect as the connected gateway speaks it: with the name that it calls itself by. */
   #local: BoundDialect;
@@ -64,18 +72,35 @@ export class Link {
   #timer: NodeJS.Timeout | undefined;
   #armedFor = Number.POSITIVE_INFINITY;
   readonly #backlog: Backlog;
-  readonly #facts = new UpstreamFacts();
   readonly #trace: LinkTrace;
   #isClosed = false;
+  /** Packets that are on their way to the disk. */
+  #publishing = 0;
+  /** Packets that are on their way to the gateway. */
+  #delivering = 0;
+  /** Another link takes the place of this one soon: what it would begin now, the other one begins. */
+  #isLeaving = false;
+  #hasLeft = false;
+  /** That link. A packet that comes meanwhile waits for it. */
+  #successor: Promise<Link> | undefined;
+  #give: (successor: Link) => void = () => undefined;
+  /** What the link before had not finished, of what came on a connection that is still there. */
+  #taken: { readonly connection: number; readonly sinceMs: number; readonly lastSeq: number } | undefined;
 
   constructor(parts: LinkParts) {
     this.id = parts.id;
     this.#parts = parts;
     this.#local = parts.local;
     this.#trace = new LinkTrace(parts);
-    this.#backlog = new Backlog({ ...parts, dispatch: (event) => this.#dispatch(event) });
-    this.#upstream = parts.connect({
+    this.#backlog = new Backlog({
+      ...parts,
+      dispatch: (event) => this.#dispatch(event),
+      connectionOf: (record) => this.#connectionOf(record),
+    });
+    this.#upstream = parts.connection;
+    this.#upstream.take({
       opened: () => this.#upstreamOpened(),
+      resumed: () => this.#dispatch({ kind: "upstreamOpened" }),
       closed: (reason, detail, unacknowledged) => this.#upstreamClosed(reason, detail, unacknowledged),
       acknowledged: (token, code) => this.#dispatch({ kind: "acknowledged", token, code }),
       subscribed: (token, codes) => this.#dispatch({ kind: "subscribed", token, codes }),
@@ -102,6 +127,16 @@ export class Link {
 
   /** Takes a packet from the gateway. Resolves once it is safe on disk, or is not to be kept. */
   async publish(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
+    if (this.#successor !== undefined) return (await this.#successor).publish(client, packet, packetId);
+    this.#publishing += 1;
+    try {
+      return await this.#take(client, packet, packetId);
+    } finally {
+      this.#publishing -= 1;
+    }
+  }
+
+  async #take(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
     const startedMs = performance.now();
     while (this.#proof !== undefined) await this.#proof;
     const { local, spool, now } = this.#parts;
@@ -148,8 +183,7 @@ export class Link {
   }
 
   localConnected(client: LocalClient): void {
-    const { local, localAs } = this.#parts;
-    this.#local = client.name === this.id ? local : localAs(client.name);
+    this.#speakAs(client);
     this.#dispatch({ kind: "localConnected", connection: client.connection });
   }
 
@@ -161,6 +195,14 @@ export class Link {
 
   localDisconnected(client: LocalClient): void {
     this.#dispatch({ kind: "localDisconnected", connection: client.connection });
+  }
+
+  /** The gateway was connected already, to the link that this one takes the place of. */
+  resume({ client, sinceMs, carried }: Handover): void {
+    const { connection } = client;
+    this.#taken = { connection, sinceMs, lastSeq: this.#parts.spool.lastSeq };
+    this.#speakAs(client);
+    this.#dispatch({ kind: "localConnected", connection, carried });
   }
 
   /** Tries held messages again: of one device, or of all. */
@@ -191,7 +233,7 @@ export class Link {
       ...(oldestPendingMs === undefined ? {} : { oldestPendingMs }),
       upstream: {
         state,
-        ...this.#facts.status(),
+        ...this.#upstream.facts.status(),
         ...(lastProvenMs === undefined ? {} : { lastProvenMs }),
         ...(clockFinding === undefined ? {} : { clock: clockFinding }),
         ...(expiresAtMs === undefined ? {} : { tokenExpiresMs: expiresAtMs }),
@@ -217,6 +259,52 @@ export class Link {
     const hasPuback = qos > 0 && (verdict.kind === "acknowledge" || verdict.kind === "reject");
     if (hasPuback) this.#parts.latency.puback.observeMs(performance.now() - startedMs);
     return verdict;
+  }
+
+  /**
+   * Comes to rest, for another link to take the place of this one: begins nothing, and resolves when nothing is under way
+   * any more, upstream or on the way to the gateway. What takes longer than `withinMs` is given up, to be done again. The
+   * gateway's packets are taken all the while; in the last moment they wait for the other link.
+   *
+   * @param options `isLast`: the connection upstream is closed then.
+   */
+  async rest({ withinMs, isLast }: { readonly withinMs: number; readonly isLast: boolean }): Promise<void> {
+    this.#isLeaving = true;
+    this.#backlog.close();
+    this.#upstream.hold();
+    const deadline = Date.now() + withinMs;
+    const isBusy = () => !this.#upstream.isIdle || this.#delivering > 0;
+    while (isBusy() && Date.now() < deadline) await pause();
+    if (isLast) await this.#upstream.close({ drainMs: 0 });
+    else if (!this.#upstream.isIdle) this.#upstream.reconnect("reload");
+    while (!this.#upstream.isIdle) await pause();
+    this.#successor = new Promise((resolve) => {
+      this.#give = resolve;
+    });
+    while (this.#publishing > 0) await pause();
+  }
+
+  /** What the successor has to know of the local connection; nothing that happens from here on is this link's any more. */
+  leave(): CarriedConnection {
+    this.#isClosed = true;
+    this.#hasLeft = true;
+    clearTimeout(this.#timer);
+    return this.#parts.engine.carry();
+  }
+
+  /** The successor gets the packets that wait for it. */
+  left(successor: Link): void {
+    this.#give(successor);
+  }
+
+  #speakAs({ name }: LocalClient): void {
+    const { local, localAs } = this.#parts;
+    this.#local = name === this.id ? local : localAs(name);
+  }
+
+  #connectionOf({ arrivedMs, seq }: SpoolRecord): number | undefined {
+    const taken = this.#taken;
+    return taken !== undefined && arrivedMs >= taken.sinceMs && seq <= taken.lastSeq ? taken.connection : undefined;
   }
 
   #admit(decoded: Decoded, arrival: Arrival, unkept: () => void): Admission {
@@ -284,9 +372,9 @@ export class Link {
   }
 
   #upstreamClosed(reason: string, detail: string, unacknowledged: readonly number[]): void {
-    this.#facts.closed(reason, detail, this.#parts.now());
+    this.#upstream.facts.closed(reason, detail, this.#parts.now());
     if (!this.#isClosed) {
-      const level = reason === "token-expired" ? "info" : "warn";
+      const level = reason === "token-expired" || reason === "shutdown" ? "info" : "warn";
       this.#parts.log[level](
         { gateway: this.id, reason, detail, unacknowledged: unacknowledged.length },
         "upstream-closed",
@@ -294,11 +382,11 @@ export class Link {
       this.#dispatch({ kind: "upstreamClosed", reason, unacknowledged });
     }
     // The rules may have said what it was.
-    this.#facts.count();
+    this.#upstream.facts.count();
   }
 
   #upstreamOpened(): void {
-    const gap = this.#facts.opened(this.#parts.now());
+    const gap = this.#upstream.facts.opened(this.#parts.now());
     this.#parts.log.info({ gateway: this.id, ...gap }, "upstream-open");
     const detail = this.#upstream.clockFinding;
     if (detail !== undefined) this.#parts.log.error({ gateway: this.id, detail }, "clock-wrong");
@@ -307,6 +395,7 @@ export class Link {
 
   /** Hands one event to the rules and does what they say. Events that arise meanwhile wait their turn. */
   #dispatch(event: GatewayEvent): void {
+    if (this.#hasLeft) return;
     this.#events.push(event);
     if (this.#running) return;
     this.#running = true;
@@ -330,6 +419,7 @@ export class Link {
   }
 
   #perform(effect: GatewayEffect): void {
+    if (this.#isLeaving && begins.has(effect.kind)) return;
     const { spool, upstream } = this.#parts;
     switch (effect.kind) {
       case "publish": {
@@ -362,7 +452,7 @@ export class Link {
         return;
       case "reconnect": {
         const { detail = "", reason } = effect;
-        if (this.#upstream.state === "waiting") this.#facts.rename(reason, detail);
+        if (this.#upstream.state === "waiting") this.#upstream.facts.rename(reason, detail);
         this.#upstream.reconnect(reason);
         return;
       }
@@ -415,9 +505,11 @@ export class Link {
       needsSubscription: encoded.needsSubscription,
       ...(effect.connection === undefined ? {} : { connection: effect.connection }),
     };
-    void deliver(this.id, encoded.packet, options).then((outcome) =>
-      this.#dispatch({ kind: "delivered", token, outcome }),
-    );
+    this.#delivering += 1;
+    void deliver(this.id, encoded.packet, options).then((outcome) => {
+      this.#delivering -= 1;
+      this.#dispatch({ kind: "delivered", token, outcome });
+    });
     for (const topic of encoded.copies ?? []) {
       void deliver(this.id, { ...encoded.packet, topic }, { ...options, needsSubscription: true });
     }
@@ -451,6 +543,13 @@ export class Link {
     const fields = { gateway: this.id, topic: packet.topic, bytes: packet.payload.length };
     this.#parts.log.warn({ ...fields, reason: describeUnread(decoded) }, "packet-not-understood");
   }
+}
+
+/** What makes new work: whoever did none of it could as well have been ended just before, and is taken up from the disk. */
+const begins: ReadonlySet<GatewayEffect["kind"]> = new Set(["publish", "subscribe", "unsubscribe", "recall"]);
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 /** What is not journaled can only be delivered or dropped: the others need a record to come back to. */

@@ -19,6 +19,14 @@ export interface Heard {
   readonly device?: DeviceId;
 }
 
+/** What rules know of a live local connection and no fact on disk says. */
+export interface CarriedConnection {
+  /** The devices attached on it, each with the name that the gateway last used. */
+  readonly attached: readonly (readonly [DeviceId, DeviceId])[];
+  /** Questions that the cloud has been asked, and the connection each came on. */
+  readonly asked: readonly (readonly [string, number])[];
+}
+
 /** What happens around a gateway. */
 export type GatewayEvent =
   /** A journaled packet. Each message that `open` says is open gets exactly one `settle`, now or later. */
@@ -26,7 +34,7 @@ export type GatewayEvent =
       readonly kind: "arrived";
       readonly seq: number;
       readonly arrivedMs: number;
-      /** The connection it came on; absent once it is read back from the spool. */
+      /** The connection it came on; absent once it is read back from the spool, unless other rules had it until now. */
       readonly connection?: number;
       readonly messages: readonly UpMessage[];
       readonly open: (index: number) => boolean;
@@ -48,7 +56,8 @@ export type GatewayEvent =
     }
   /** Nothing more of the device is held or parked. Comes after the last `recalled` when fewer than `limit` were found. */
   | { readonly kind: "recallEnded"; readonly device: DeviceId }
-  | { readonly kind: "localConnected"; readonly connection: number }
+  /** With `carried`, the connection was there already, and other rules had it until now. */
+  | { readonly kind: "localConnected"; readonly connection: number; readonly carried?: CarriedConnection }
   /** The local gateway has subscribed; `heard` says to what, also where it had before. */
   | { readonly kind: "localSubscribed"; readonly connection: number; readonly heard?: readonly Heard[] }
   /** A packet about an exchange that there is not, named as in MQTT. */

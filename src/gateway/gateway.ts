@@ -15,7 +15,15 @@ import { createDeviceNotices } from "./device-notices.ts";
 import { Dispatch, type Step, type Steps } from "./dispatch.ts";
 import { createDownlinkBound } from "./downlink-bound.ts";
 import { createElimination } from "./elimination.ts";
-import type { Admission, Arrival, GatewayEffect, GatewayEvent, GatewayStatus, Heard } from "./event.ts";
+import type {
+  Admission,
+  Arrival,
+  CarriedConnection,
+  GatewayEffect,
+  GatewayEvent,
+  GatewayStatus,
+  Heard,
+} from "./event.ts";
 import { Flights } from "./flights.ts";
 import { createFoldedCommands } from "./folded-commands.ts";
 import { createKeepAlive } from "./keep-alive.ts";
@@ -38,7 +46,15 @@ import { createReportedState } from "./reported-state.ts";
 import { createUpstreamErrors } from "./upstream-errors.ts";
 
 export type { GatewayEngineOptions } from "./core.ts";
-export type { Admission, Arrival, DeliveryOutcome, GatewayEffect, GatewayEvent, GatewayStatus } from "./event.ts";
+export type {
+  Admission,
+  Arrival,
+  CarriedConnection,
+  DeliveryOutcome,
+  GatewayEffect,
+  GatewayEvent,
+  GatewayStatus,
+} from "./event.ts";
 export type { Side } from "./side.ts";
 
 /** The rules between the two clouds of one gateway. */
@@ -49,6 +65,8 @@ export interface Gateway {
   grants(wish: Wish | "others" | "unlike"): "grant" | "refuse" | "close";
   /** Advances by one event; what should happen comes back in order. Deterministic: same events and times, same effects. */
   handle(event: GatewayEvent, nowMs: number): readonly GatewayEffect[];
+  /** What the rules that take the place of these have to be told of the local connection. */
+  carry(): CarriedConnection;
   /** When `handle({ kind: "tick" })` is next due, Unix milliseconds. */
   readonly wakeAtMs: number | undefined;
   /** Messages taken from the spool and not yet settled or parked. */
@@ -183,6 +201,8 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
       return core.takeEffects();
     },
 
+    carry: () => ({ attached: local.carry(), asked: passed.carry() }),
+
     get wakeAtMs() {
       return core.alarms.nextMs;
     },
@@ -217,7 +237,6 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
     switch (event.kind) {
       case "arrived": {
         const { seq, arrivedMs, connection, messages, open, queue } = event;
-        if (queue && connection !== undefined) attachments.caughtUp();
         for (let index = 0; index < messages.length; index++) {
           const message = messages[index];
           if (message === undefined || !open(index)) continue;
@@ -245,7 +264,7 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
         return;
       }
       case "localConnected":
-        localConnected(event.connection);
+        localConnected(event.connection, event.carried);
         return;
       case "localSubscribed":
         if (event.connection === core.connection) localSubscribed(event.heard);
@@ -308,10 +327,12 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
     );
   }
 
-  function localConnected(connection: number): void {
+  function localConnected(connection: number, carried: CarriedConnection | undefined): void {
     if (core.connection !== undefined) connectionEnded(core.connection);
     core.connection = connection;
-    local.connected();
+    const lost = local.connected(carried?.attached);
+    if (lost.length > 0) core.emit({ kind: "revoke", devices: lost });
+    if (carried !== undefined) passed.carried(carried.asked);
     // Where devices have to be attached, being there is not enough: those that are not attached again still leave.
     if (!local.isRequired) {
       core.alarms.cancel(awayAlarm);

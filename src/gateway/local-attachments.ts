@@ -1,5 +1,6 @@
 import type { DeviceId, UpMessage } from "../message/message.ts";
 import type { Core } from "./core.ts";
+import type { CarriedConnection } from "./event.ts";
 
 /** What a cloud's registry says about one gateway: who it is, and whose devices it may speak for. */
 export interface LocalRegistry {
@@ -138,14 +139,34 @@ export class LocalAttachments {
     this.#remember(device, undefined);
   }
 
-  connected(): void {
+  /**
+   * @param carried What is attached on the connection already.
+   * @returns Names of what was, and may not be any more.
+   */
+  connected(carried: CarriedConnection["attached"] = []): readonly DeviceId[] {
     this.#attached.clear();
     const registry = this.#registry;
-    if (registry === undefined || this.#core.options.restoreAttachments !== true) return;
+    if (registry === undefined) return [];
+    const lost: DeviceId[] = [];
+    for (const [device, name] of carried) {
+      if (objectionTo(device, registry) === undefined) this.attach(name);
+      else {
+        this.#remember(device, undefined);
+        lost.push(...new Set([device, name]));
+      }
+    }
+    if (this.#core.options.restoreAttachments !== true) return lost;
     for (const device of this.#previous) {
+      if (this.#attached.has(device)) continue;
       if (objectionTo(device, registry) === undefined) this.#attached.set(device, device);
       else this.#remember(device, undefined);
     }
+    return lost;
+  }
+
+  /** See `CarriedConnection`. */
+  carry(): CarriedConnection["attached"] {
+    return [...this.#attached];
   }
 
   disconnected(): void {

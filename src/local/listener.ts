@@ -1,20 +1,21 @@
-import { createServer as createTcpServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, TLSSocket } from "node:tls";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { Packet } from "../message/packet.ts";
 import { Connection } from "./connection.ts";
-import { createCredentials } from "./credentials.ts";
-import { Dialogue, type DialogueOptions } from "./dialogue.ts";
+import { type Credentials, createCredentials, type LoginDecision } from "./credentials.ts";
+import { Dialogue } from "./dialogue.ts";
 import { awaitConnect } from "./first-packet.ts";
-import { type ListenAddress, listenOn, parseListenAddress } from "./listen-address.ts";
+import { parseListenAddress } from "./listen-address.ts";
 import type { LocalOptions } from "./options.ts";
 import type { Delivery } from "./outbox.ts";
+import { Ports } from "./ports.ts";
 import { Session } from "./session.ts";
 import { clientCertificateOf, tlsOptionsOf } from "./tls-identity.ts";
 import { defaultTuning, type Tuning } from "./tuning.ts";
-import type { LocalClient, LocalWiring } from "./wiring.ts";
+import type { LocalClient, LocalKnown, LocalWiring } from "./wiring.ts";
 
 export type { Registry } from "./registry-login.ts";
-export type { LocalClient, LocalWiring, StrayPacket, Verdict } from "./wiring.ts";
+export type { LocalClient, LocalKnown, LocalWiring, StrayPacket, Verdict } from "./wiring.ts";
 
 export interface LocalListener {
   /** Where it listens, with real ports, in the order of the options. */
@@ -36,8 +37,23 @@ export interface LocalListener {
   /** Checks the token of a device behind a gateway. Resolves with why it is worth nothing, or with nothing. */
   verifyDevice(gateway: string, device: string, token: string): Promise<string | undefined>;
   clients(): readonly LocalClient[];
+  /** Ends the gateway's connection, if there is one; `disconnected` is called before it returns. */
+  end(gateway: string, reason: string): void;
+  /**
+   * Gets ready for other options and other gateways: opens what addresses are new, reads keys and certificates. Nothing
+   * changes before `commit`, and no connection ends by it: those that are open keep what they were let in with.
+   *
+   * @throws {DragomanError} As `openListener` does; nothing has changed then.
+   */
+  prepare(options: LocalOptions, known: LocalKnown): Promise<ListenerChange>;
   /** Ends all connections and resolves when nothing runs any more. */
   close(): Promise<void>;
+}
+
+/** Other options that are ready: taking them cannot fail any more. */
+export interface ListenerChange {
+  commit(): void;
+  abort(): Promise<void>;
 }
 
 /** MQTT 5 reason codes (2.4). */
@@ -62,38 +78,28 @@ export async function openListener(
   tuned: Partial<Tuning> = {},
 ): Promise<LocalListener> {
   const tuning = { ...defaultTuning, ...tuned };
-  const { authenticate, verifyDevice } = createCredentials(wiring.gateways, wiring.registry, tuning.now);
-  const { qos: maxQos = 2, idleMs = Number.POSITIVE_INFINITY } = wiring.registry?.rules ?? {};
-  const asksForCertificate = wiring.gateways.some(({ local }) => local.certificate !== undefined);
-  const sockets = new Set<Socket>();
+  let current = settingsOf(options, wiring, tuning.now);
   const connections = new Set<Connection>();
   const live = new Map<string, Connection>();
   let lastNumber = 0;
 
-  const dialogue: DialogueOptions = {
-    maxPacketBytes: options.maxPacketSize,
-    maxQos,
-    now: tuning.now,
-    login,
-    ready,
-  };
-  const servers: Server[] = [];
-  const urls: string[] = [];
-  try {
-    for (const address of options.listen.map(parseListenAddress)) {
-      const server = createServer(address);
-      urls.push(await listenOn(server, address));
-      servers.push(server);
-    }
-  } catch (error) {
-    await Promise.all(servers.map(closeServer));
-    throw error;
-  }
+  const ports = new Ports({
+    accept,
+    objection: () =>
+      ports.sockets.size >= current.options.maxConnections || closing !== undefined
+        ? "too many connections"
+        : undefined,
+    refused: (reason, address) => wiring.refused?.(reason, address),
+  });
+  const { commit } = await ports.prepare(current.addresses, current.tls);
+  commit();
   const sweeper = setInterval(endStuck, tuning.sweepMs).unref();
   let closing: Promise<void> | undefined;
 
   return {
-    urls,
+    get urls() {
+      return ports.urls;
+    },
     async deliver(gateway, packet, { needsSubscription, connection }) {
       const target = live.get(gateway);
       if (target?.session === undefined || !target.isReady) return "offline";
@@ -101,44 +107,39 @@ export async function openListener(
       return target.session.deliver(packet, needsSubscription);
     },
     revoke: (gateway, isRevoked) => live.get(gateway)?.session?.revoke(isRevoked),
-    verifyDevice,
+    verifyDevice: (...token) => current.credentials.verifyDevice(...token),
     clients: () => [...live.values()].flatMap(({ isReady, session }) => (isReady && session ? [session.client] : [])),
+    end: (gateway, reason) => live.get(gateway)?.end(administrativeAction, reason),
+    async prepare(next, known) {
+      const settings = settingsOf(next, known, tuning.now);
+      const change = await ports.prepare(settings.addresses, settings.tls);
+      return {
+        commit() {
+          change.commit();
+          current = settings;
+        },
+        abort: () => change.abort(),
+      };
+    },
     close() {
       closing ??= close();
       return closing;
     },
   };
 
-  function createServer(address: ListenAddress): Server {
-    const server = address.secure
-      ? createTlsServer(tlsOptionsOf(options, address.url, asksForCertificate), accept)
-      : createTcpServer(accept);
-    server.on("tlsClientError", (error: Error, socket: TLSSocket) => {
-      wiring.refused?.(`TLS: ${error.message}`, socket.remoteAddress ?? "unknown");
-      // Node leaves it open after a handshake that takes too long.
-      socket.destroy();
-    });
-    return server.on("connection", (socket: Socket) => {
-      if (sockets.size >= options.maxConnections || closing !== undefined) {
-        wiring.refused?.("too many connections", socket.remoteAddress ?? "unknown");
-        socket.destroy();
-        return;
-      }
-      sockets.add(socket);
-      socket.once("close", () => sockets.delete(socket));
-    });
-  }
-
   function accept(socket: Socket): void {
     if (socket.destroyed) return;
     socket.setNoDelay(true);
     const connection = new Connection(socket, ++lastNumber, { lingerMs: tuning.lingerMs, gone });
     connections.add(connection);
-    awaitConnect(socket, options.connectTimeout, (heard) => {
+    awaitConnect(socket, current.options.connectTimeout, (heard) => {
       if (typeof heard === "string") {
         connection.reason ??= heard;
         socket.destroy();
-      } else new Dialogue(connection, heard, dialogue);
+        return;
+      }
+      const { maxQos, options } = current;
+      new Dialogue(connection, heard, { maxPacketBytes: options.maxPacketSize, maxQos, now: tuning.now, login, ready });
     });
   }
 
@@ -148,15 +149,21 @@ export async function openListener(
     const { protocol, clientId, username, password, receiveMaximum, maxPacketBytes } = greeting;
     const certificate =
       socket instanceof TLSSocket
-        ? clientCertificateOf(socket, options.tls?.clientCa !== undefined, tuning.now())
+        ? clientCertificateOf(socket, current.options.tls?.clientCa !== undefined, tuning.now())
         : undefined;
-    const decision = await authenticate({
-      protocol,
-      clientId,
-      ...(username !== undefined && { username }),
-      ...(password !== undefined && { password }),
-      ...(certificate !== undefined && { certificate }),
-    });
+    let asked: Credentials;
+    let decision: LoginDecision;
+    do {
+      asked = current.credentials;
+      decision = await asked.authenticate({
+        protocol,
+        clientId,
+        ...(username !== undefined && { username }),
+        ...(password !== undefined && { password }),
+        ...(certificate !== undefined && { certificate }),
+      });
+      // Other gateways may be known by now.
+    } while (asked !== current.credentials);
     if (connection.isEnded) return false;
     if (decision.kind === "refused") {
       connection.refuse(decision.reason, decision.connack);
@@ -203,13 +210,14 @@ export async function openListener(
       const oldest = connection.session?.outbox.oldestSentMs ?? now;
       const patience = Math.max(tuning.acknowledgeWithinMs, 1500 * (connection.greeting?.keepalive ?? 0));
       if (now - oldest > patience) connection.end(administrativeAction, "does not acknowledge");
-      else if (connection.isReady && now - connection.heardMs > idleMs) connection.end(keepAliveTimeout, "idle");
+      else if (connection.isReady && now - connection.heardMs > current.idleMs)
+        connection.end(keepAliveTimeout, "idle");
     }
   }
 
   async function close(): Promise<void> {
     clearInterval(sweeper);
-    const closed = servers.map(closeServer);
+    const closed = ports.close();
     for (const connection of connections) {
       if (!connection.isReady) connection.socket.destroy();
       else {
@@ -220,13 +228,25 @@ export async function openListener(
     }
     // Handshakes that are not finished, whoever does not hang up, and whoever waits for a disk that does not answer.
     const timer = setTimeout(() => {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of ports.sockets) socket.destroy();
     }, tuning.lingerMs);
-    await Promise.all(closed);
+    await closed;
     clearTimeout(timer);
   }
 }
 
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => server.close(() => resolve()));
+/** All that can change while it runs. */
+function settingsOf(options: LocalOptions, { gateways, registry }: LocalKnown, now: () => number) {
+  const addresses = options.listen.map(parseListenAddress);
+  const secure = addresses.find((address) => address.secure);
+  const asksForCertificate = gateways.some(({ local }) => local.certificate !== undefined);
+  const { qos: maxQos = 2, idleMs = Number.POSITIVE_INFINITY } = registry?.rules ?? {};
+  return {
+    options,
+    addresses,
+    tls: secure === undefined ? undefined : tlsOptionsOf(options, secure.url, asksForCertificate),
+    credentials: createCredentials(gateways, registry, now),
+    maxQos,
+    idleMs,
+  };
 }

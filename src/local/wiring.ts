@@ -3,11 +3,15 @@ import type { Packet, Subscription } from "../message/packet.ts";
 import type { KnownGateway } from "./credentials.ts";
 import type { Registry } from "./registry-login.ts";
 
-/** What the listener asks and tells while it runs. Handlers must not throw. */
-export interface LocalWiring {
+/** Who may connect, and how they prove it. */
+export interface LocalKnown {
   /** The cloud with a device registry whose place we take; absent: ThingsBoard's. */
   readonly registry?: Registry;
   readonly gateways: readonly KnownGateway[];
+}
+
+/** What the listener asks and tells while it runs. Handlers must not throw. */
+export interface LocalWiring extends LocalKnown {
   /** The highest QoS at which the client may subscribe to the filter; `undefined`: not at all; `close`: it is to be closed. */
   readonly grant: (client: LocalClient, filter: string) => 0 | 1 | "close" | undefined;
   /**

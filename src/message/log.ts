@@ -9,7 +9,7 @@ export const logEvents = {
   ready: ["info"],
   reloaded: ["info"],
   "reload-refused": ["error"],
-  "reload-failed": ["error"],
+  "reload-needs-restart": ["warn"],
   stopping: ["info"],
   stopped: ["info"],
   "service-manager-unreachable": ["warn"],

@@ -54,10 +54,28 @@ export interface GatewayReport {
   readonly oldestPendingMs?: number;
 }
 
+/** What became of the last changed configuration. */
+export interface ReloadStatus {
+  readonly atMs: number;
+  /**
+   * `applied`: the bridge runs with it. `needs-restart`: it does, but for what `needsRestart` names. `refused`: it goes on
+   * with the one before.
+   */
+  readonly outcome: "applied" | "refused" | "needs-restart";
+  /** Why it was refused: FILE:LINE:COLUMN and a sentence each. */
+  readonly mistakes?: readonly string[];
+  /** Which options differed. */
+  readonly changes?: readonly string[];
+  /** Of these, which count after a restart only. */
+  readonly needsRestart?: readonly string[];
+}
+
 /** What `/status` and `dragoman status` show. */
 export interface BridgeStatus {
   readonly version: string;
   readonly startedMs: number;
+  /** Absent until the configuration was read again. */
+  readonly reload?: ReloadStatus;
   readonly listen: readonly string[];
   /** False when a ledger does not add up or the spool cannot be written. */
   readonly healthy: boolean;

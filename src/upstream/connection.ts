@@ -78,6 +78,8 @@ export interface UpstreamConnection {
   readonly expiresAtMs: number | undefined;
   /** What is known to be wrong with this machine's clock. */
   readonly clockFinding: string | undefined;
+  /** What was asked for and is neither sent nor, for publishes, answered. */
+  readonly outstanding: number;
   /**
    * Publishes at QoS 1, not retained, in the order of calls; all of one event-loop turn goes out in one socket write.
    *
@@ -152,6 +154,10 @@ class Connection implements UpstreamConnection {
 
   get clockFinding(): string | undefined {
     return this.#clock.finding;
+  }
+
+  get outstanding(): number {
+    return this.#outbox.length + (this.#session?.inFlight.publishes ?? 0);
   }
 
   publish(packet: Packet, token: number): void {

@@ -22,6 +22,8 @@ export interface ConfigSections {
   readonly spool?: object;
   readonly log?: object;
   readonly admin?: object | false;
+  /** Those of the plant's gateways that are configured; left out: all. */
+  readonly only?: readonly string[];
 }
 
 export interface PlantOptions extends ConfigSections {
@@ -50,6 +52,8 @@ export interface Plant {
   startCloud(options?: Partial<CloudOptions>): Promise<Cloud>;
   /** Runs the bridge in this process; `tweaks` stand in for options of the upstream, also where the file could not say so. */
   open(tweaks?: Partial<Config["upstream"]["options"]>): Promise<RunningBridge>;
+  /** Reads the configuration again. */
+  load(): ReturnType<typeof loadConfig>;
 }
 
 export interface LogLine {
@@ -115,7 +119,7 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
         ...{ dialect, url, ...parameters, settle: "20ms", limits: { messagesPerSecond: 100_000 } },
         ...merged.upstream,
       },
-      gateways: gateways.map((id) => ({
+      gateways: (merged.only ?? gateways).map((id) => ({
         id,
         local: { token: `file:tokens/${id}` },
         upstream: { privateKey: `file:keys/${id}.pem`, algorithm: "ES256" },
@@ -144,6 +148,7 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
       cloud = await openCloud(cloudOptions({ listen: [url], ...more }));
       return cloud;
     },
+    load: () => loadConfig(configFile, { env: {} }),
     async open(tweaks = {}) {
       const loaded = await loadConfig(configFile, { env: {} });
       if ("mistakes" in loaded) throw new Error(loaded.mistakes.map(formatMistake).join("\n"));
@@ -188,7 +193,14 @@ export async function openRunning(config: Config): Promise<RunningBridge> {
         .join("\n")}`,
     );
   });
-  return { ...bridge, url: bridge.listen[0] as string, log, trace };
+  return {
+    ...bridge,
+    // The dialect of the harness, or every reload would change it.
+    reload: (loaded) => bridge.reload("config" in loaded ? { config: impatient(loaded.config) } : loaded),
+    url: bridge.listen[0] as string,
+    log,
+    trace,
+  };
 }
 
 /** Reconnects are tried every 20 ms, where a real bridge waits for seconds. */

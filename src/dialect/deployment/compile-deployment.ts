@@ -58,6 +58,7 @@ function compile(file: string, source: string, blame: Blame): Compiled | undefin
   const deployment: Deployment = {
     name: name ?? "",
     file,
+    source,
     describe,
     ruleCount: names.length + rules.length,
     exampleCount: examples.length,

@@ -8,6 +8,8 @@ import type { Place } from "../mistake.ts";
 export interface Deployment {
   readonly name: string;
   readonly file: string;
+  /** What the file says: two of the same text do the same. */
+  readonly source: string;
   readonly describe: string;
   readonly ruleCount: number;
   readonly exampleCount: number;

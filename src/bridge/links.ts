@@ -1,0 +1,155 @@
+import type { Config, GatewayConfig } from "../config.ts";
+import type { LocalClient, LocalListener, LocalWiring } from "../local/listener.ts";
+import { type BoundDialects, boundDialects } from "./bound-dialects.ts";
+import type { KeptUpstream } from "./kept-upstream.ts";
+import type { Link } from "./link.ts";
+import { type LinkSurroundings, openLink, type ToLocal, upstreamFor } from "./open-link.ts";
+import type { GatewayChange, ReloadPlan } from "./plan-reload.ts";
+
+/** How long what is under way may take to end before other rules take over; it is done again then. */
+const restMs = 5000;
+
+export interface LinksAround extends Omit<LinkSurroundings, "dialects" | keyof ToLocal> {
+  /** `undefined` until it is open. */
+  readonly listener: () => LocalListener | undefined;
+}
+
+interface Entry {
+  link: Link;
+  connection: KeptUpstream;
+}
+
+/** The links of all gateways, and who is connected to them. Brings them in line with another configuration, one by one. */
+export class Links {
+  readonly #around: LinksAround;
+  readonly #toLocal: ToLocal;
+  readonly #entries = new Map<string, Entry>();
+  readonly #clients = new Map<string, LocalClient & { readonly sinceMs: number }>();
+  #dialects: BoundDialects;
+
+  constructor(config: Config, around: LinksAround) {
+    this.#around = around;
+    const { listener } = around;
+    this.#toLocal = {
+      deliver: async (...packet) => listener()?.deliver(...packet) ?? "offline",
+      revoke: (...which) => listener()?.revoke(...which),
+      verifyDevice: async (...token) => {
+        const open = listener();
+        return open === undefined ? "nobody can check it" : open.verifyDevice(...token);
+      },
+    };
+    this.#dialects = boundDialects(config);
+    for (const gateway of config.gateways) this.#open(config, gateway);
+  }
+
+  /** See `BoundDialects`. */
+  readonly dialects: BoundDialects = (gateway, name) => this.#dialects(gateway, name);
+
+  get(id: string): Link | undefined {
+    return this.#entries.get(id)?.link;
+  }
+
+  all(): readonly Link[] {
+    return [...this.#entries.values()].map(({ link }) => link);
+  }
+
+  /** The connection of a gateway that is there. */
+  client(id: string): (LocalClient & { readonly sinceMs: number }) | undefined {
+    return this.#clients.get(id);
+  }
+
+  /** What the listener is to ask and tell. */
+  wiring(): Omit<LocalWiring, "gateways" | "registry"> {
+    const { log, now } = this.#around;
+    return {
+      grant: (client, filter) => this.#linkOf(client).subscribable(filter),
+      publish: (client, packet, packetId) => this.#linkOf(client).publish(client, packet, packetId),
+      stray: (client, packet) => this.#linkOf(client).localStray(client, packet),
+      connected: (client) => {
+        this.#clients.set(client.gateway, { ...client, sinceMs: now() });
+        log.info({ gateway: client.gateway, protocol: client.protocol }, "gateway-connected");
+        this.#linkOf(client).localConnected(client);
+      },
+      disconnected: (client, reason) => {
+        if (this.#clients.get(client.gateway)?.connection === client.connection) this.#clients.delete(client.gateway);
+        log.info({ gateway: client.gateway, reason }, "gateway-disconnected");
+        this.#linkOf(client).localDisconnected(client);
+      },
+      subscribed: (client, filters) => this.#linkOf(client).localSubscribed(client, filters),
+      warned: (client, warning) => log.warn({ gateway: client.gateway }, warning),
+      refused: (reason, address) => log.warn({ reason, address }, "gateway-refused"),
+    };
+  }
+
+  /** Resolves once each gateway is as `config` says. Those that the plan does not name notice nothing of it. */
+  async change(config: Config, plan: ReloadPlan): Promise<void> {
+    this.#dialects = boundDialects(config);
+    for (const gateway of plan.added) this.#open(config, gateway);
+    const changed = config.gateways.flatMap((gateway) => {
+      const change = plan.changed.get(gateway.id);
+      return change === undefined ? [] : [this.#change(config, gateway, change)];
+    });
+    await Promise.all([...changed, ...plan.removed.map((id) => this.#remove(id))]);
+  }
+
+  async close(drainMs: number): Promise<void> {
+    await Promise.all(this.all().map((link) => link.close(drainMs)));
+  }
+
+  #open(config: Config, gateway: GatewayConfig): void {
+    const connection = upstreamFor(config, gateway, this.#around);
+    this.#entries.set(gateway.id, { link: this.#link(config, gateway, connection), connection });
+  }
+
+  async #change(config: Config, gateway: GatewayConfig, { link, endsLocal }: GatewayChange): Promise<void> {
+    const { id } = gateway;
+    if (endsLocal) this.#endLocal(id);
+    if (link === "none") return;
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    const isLast = link === "upstream";
+    await entry.link.rest({ withinMs: restMs, isLast });
+
+    // From here to the end nothing else gets a turn: a packet is the old link's or the new one's.
+    if (endsLocal) this.#endLocal(id);
+    const { link: old, connection } = entry;
+    const { now } = this.#around;
+    if (isLast) entry.connection = upstreamFor(config, gateway, { now, facts: connection.facts });
+    const carried = old.leave();
+    entry.link = this.#link(config, gateway, entry.connection);
+    const client = this.#clients.get(id);
+    if (client !== undefined) entry.link.resume({ client, sinceMs: client.sinceMs, carried });
+    const next = entry.link;
+    this.#toLocal.revoke(id, (filter) => typeof next.subscribable(filter) !== "number");
+    if (!isLast && isNamedOtherwise(old, next)) connection.reconnect("reload");
+    old.left(next);
+  }
+
+  /** What can be sent is sent; the rest stays in the spool, for the day the gateway is configured again. */
+  async #remove(id: string): Promise<void> {
+    this.#endLocal(id);
+    const entry = this.#entries.get(id);
+    this.#entries.delete(id);
+    await entry?.link.close(restMs);
+  }
+
+  #endLocal(id: string): void {
+    this.#around.listener()?.end(id, "reload");
+  }
+
+  #link(config: Config, gateway: GatewayConfig, connection: KeptUpstream): Link {
+    return openLink(config, gateway, { ...this.#around, ...this.#toLocal, dialects: this.dialects, connection });
+  }
+
+  #linkOf(client: LocalClient): Link {
+    const link = this.get(client.gateway);
+    if (link === undefined) throw new Error(`No gateway "${client.gateway}"`);
+    return link;
+  }
+}
+
+/** Whether a device has another id in the cloud than before: the old one is attached, and only a new connection ends that. */
+function isNamedOtherwise(old: Link, next: Link): boolean {
+  const ids = new Map(old.status().devices.map(({ name, upstreamId }) => [name, upstreamId]));
+  return next.status().devices.some(({ name, upstreamId }) => ids.has(name) && ids.get(name) !== upstreamId);
+}

@@ -1,0 +1,61 @@
+import type { Config, GatewayConfig } from "../config.ts";
+import { createGateway } from "../gateway/gateway.ts";
+import type { LocalListener } from "../local/listener.ts";
+import type { Spool } from "../spool/spool.ts";
+import { openUpstream } from "../upstream/connection.ts";
+import { loginFor } from "../upstream/login.ts";
+import type { BoundDialects } from "./bound-dialects.ts";
+import { KeptUpstream } from "./kept-upstream.ts";
+import { Link, type LinkParts } from "./link.ts";
+import { pairFor } from "./pairing.ts";
+import { upstreamAccess } from "./upstream-access.ts";
+import type { UpstreamFacts } from "./upstream-facts.ts";
+
+/** What a link asks of the listener. */
+export type ToLocal = Pick<LocalListener, "deliver" | "revoke" | "verifyDevice">;
+
+export interface LinkSurroundings extends ToLocal, Pick<LinkParts, "latency" | "log" | "now" | "trace"> {
+  readonly spool: Spool;
+  readonly dialects: BoundDialects;
+}
+
+/** Opens a gateway's link. Its rules go on from the facts in the spool, its messages from the records there. */
+export function openLink(
+  config: Config,
+  gateway: GatewayConfig,
+  around: LinkSurroundings & { readonly connection: KeptUpstream },
+): Link {
+  const spool = around.spool.gateway(gateway.id);
+  const { local, upstream, engine, mapping } = pairFor(config, gateway, {
+    facts: spool.entries(),
+    remember: (key, value) => spool.put(key, value),
+  });
+  return new Link({
+    ...around,
+    id: gateway.id,
+    engine: createGateway({ ...engine, facts: spool.entries() }),
+    local,
+    localAs: (name) => config.local.dialect.bind({ ...config.local.parameters, gateway: name }),
+    upstream,
+    mapping,
+    spool,
+    dialectOf: (name) => (name === local.dialect.name ? local : around.dialects(gateway.id, name)),
+  });
+}
+
+/**
+ * A gateway's connection upstream; begun once a link takes it.
+ *
+ * @param facts What is known of the connection in whose place it comes.
+ */
+export function upstreamFor(
+  config: Config,
+  gateway: GatewayConfig,
+  { now, facts }: { readonly now: () => number; readonly facts?: UpstreamFacts | undefined },
+): KeptUpstream {
+  const { reconnects } = config.upstream.dialect;
+  const { rules, ...access } = upstreamAccess(config, gateway);
+  const tokenLifetimeMs = config.upstream.options.tokenLifetime;
+  const login = loginFor({ rules, gateway: gateway.upstream, tokenLifetimeMs, now });
+  return new KeptUpstream((handlers) => openUpstream({ ...access, login, reconnects, now }, handlers), facts);
+}
