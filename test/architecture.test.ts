@@ -16,6 +16,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   mqtt: ["message"],
   ...Object.fromEntries(parts.map((part) => [part, wired.includes(part) ? [...shared, "mqtt"] : shared])),
   admin: shared,
+  // Types only, of what the admin server answers; what it shares beyond that is words.
+  page: [...shared, "admin"],
   // The exam must not be written by whom it examines.
   cloud: shared,
 };
@@ -37,6 +39,16 @@ test("imports in src/ point down, and parts do not import each other", async () 
       if (imported === place || (allowed[place] ?? [imported]).includes(imported)) continue;
       offences.push(`${relative(root, file)} imports ${target}`);
     }
+  }
+  expect(offences).toEqual([]);
+});
+
+test("the page takes only types from the server", async () => {
+  const offences: string[] = [];
+  for (const file of await sources()) {
+    if (placeOf(file) !== "page") continue;
+    const code = stripComments(await readFile(file, "utf8"));
+    if (/import (?!type)[^;]*"\.\.\/admin\//.test(code)) offences.push(relative(root, file));
   }
   expect(offences).toEqual([]);
 });
@@ -69,7 +81,7 @@ test("dialect/ and gateway/ are pure", async () => {
 
 async function sources(): Promise<readonly string[]> {
   const names = await readdir(src, { recursive: true });
-  return names.filter((name) => name.endsWith(".ts")).map((name) => join(src, name));
+  return names.filter((name) => /\.tsx?$/.test(name)).map((name) => join(src, name));
 }
 
 async function importsOf(file: string): Promise<readonly string[]> {

@@ -11,6 +11,7 @@ const probes = {
   go: ["go", "version"],
   "systemd-notify": ["systemd-notify", "--version"],
   "systemd-analyze": ["systemd-analyze", "--version"],
+  chromium: ["/usr/bin/chromium", "--version"],
 } as const;
 
 export type Tool = keyof typeof probes;

@@ -8,6 +8,7 @@ import { ownHostOnly, readersOnly, tokenCheck } from "./access.ts";
 import { ledgerDocument } from "./ledger.ts";
 import { addLiveRoutes, type Live, type LiveSource } from "./live.ts";
 import { metricsContentType, renderMetrics } from "./metrics.ts";
+import { addPageRoutes, pagePolicy } from "./page.ts";
 import { healthOf, readinessOf } from "./probes.ts";
 import { addRepairRoutes } from "./repair.ts";
 
@@ -27,7 +28,7 @@ export interface AppOptions {
   readonly token?: Secret;
 }
 
-/** What the page at `/` links to. */
+/** What is told to whoever asks for something else. */
 const endpoints = {
   "/healthz": "whether the process works",
   "/readyz": "whether every gateway has a proven path upstream",
@@ -59,8 +60,8 @@ export function createApp(options: AppOptions, source: AdminSource, live: Live):
     return context.json(answer, readiness.status === "ready" ? 200 : 503);
   });
 
+  addPageRoutes(app);
   app.use(readersOnly(mayRead));
-  app.get("/", (context) => context.html(landingPage()));
   app.get("/metrics", async (context) =>
     context.body(await renderMetrics(source.status(), source.latency), 200, { "content-type": metricsContentType }),
   );
@@ -68,7 +69,7 @@ export function createApp(options: AppOptions, source: AdminSource, live: Live):
   app.get("/status", (context) => context.json(source.status()));
   addLiveRoutes(app, live);
   if (source.repair !== undefined) addRepairRoutes(app, source.repair);
-  for (const path of ["/", "/healthz", "/readyz", "/metrics", "/ledger", "/status"]) {
+  for (const path of ["/healthz", "/readyz", "/metrics", "/ledger", "/status"]) {
     app.all(path, (context) => context.json({ error: "wanted GET" }, 405, { allow: "GET, HEAD" }));
   }
 
@@ -79,12 +80,7 @@ export function createApp(options: AppOptions, source: AdminSource, live: Live):
 }
 
 const pageHeaders = {
-  contentSecurityPolicy: {
-    defaultSrc: ["'none'"],
-    baseUri: ["'none'"],
-    formAction: ["'none'"],
-    frameAncestors: ["'none'"],
-  },
+  contentSecurityPolicy: pagePolicy,
   xFrameOptions: "DENY",
   // It is plain HTTP; a header that asks browsers for TLS would lock them out of the next port as well.
   strictTransportSecurity: false,
@@ -103,15 +99,3 @@ const withoutBody: MiddlewareHandler = async (context, next) => {
   if (!isReading || !hasBody) return next();
   return context.json({ error: "wanted no body" }, 413, { connection: "close" });
 };
-
-function landingPage(): string {
-  const items = Object.entries(endpoints).map(([path, purpose]) => `<li><a href="${path}">${path}</a> ${purpose}</li>`);
-  return `<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>dragoman</title>
-<h1>dragoman</h1>
-<ul>
-${items.join("\n")}
-</ul>
-</html>
-`;
-}

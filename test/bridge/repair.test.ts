@@ -1,27 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { Cloud } from "../../src/cloud/cloud.ts";
 import { type Config, loadConfig } from "../../src/config.ts";
-import { compileDialect } from "../../src/dialect/compile.ts";
-import { builtInDialects, builtInMappings } from "../../src/mappings.ts";
+import { builtInDialects } from "../../src/mappings.ts";
 import { imbalanceOf } from "../../src/message/fate.ts";
 import type { RepairFilter, RepairOutcome, WaitingMessage } from "../../src/message/repair.ts";
 import { miscount } from "../spool/miscount.ts";
 import { connectGateway, type GatewayClient } from "./gateway-client.ts";
 import { eventually, openPlant, openRunning, type Plant, type RunningBridge } from "./harness.ts";
-
-/** A mapping that does not know points without a time yet. */
-function narrowDialects() {
-  const others = builtInMappings().filter(({ name }) => name !== "thingsboard");
-  const [mapping] = builtInMappings().filter(({ name }) => name === "thingsboard");
-  const flat = /\.\.\.: \$values(?= +# anything else)/;
-  if (mapping === undefined || !flat.test(mapping.text)) throw new Error("the mapping has no rule for flat points");
-  const narrow = compileDialect("thingsboard", [
-    { ...mapping, text: mapping.text.replace(flat, "flat: $values") },
-    ...others,
-  ]);
-  const library = builtInDialects();
-  return { ...library, load: (name: string) => (name === "thingsboard" ? narrow : library.load(name)) };
-}
+import { narrowDialects } from "./narrow-dialects.ts";
 
 async function configOf(plant: Plant, dialects = builtInDialects()): Promise<Config> {
   const loaded = await loadConfig(plant.configFile, { env: {}, dialects });

@@ -1,0 +1,73 @@
+import { useState } from "preact/hooks";
+import { imbalanceOf } from "../message/fate.ts";
+import type { BridgeStatus, GatewayReport } from "../message/status.ts";
+import { bytes, plural } from "./format.ts";
+import { GatewayLinks } from "./gateway-links.tsx";
+import { ReloadNotice } from "./reload-notice.tsx";
+import type { ViewProps } from "./view.ts";
+
+const pageSize = 50;
+/** So few are shown unfolded. */
+const fewGateways = 3;
+
+/** Both links of every gateway and their state, the worst first. */
+export function LinksView({ status, live, route }: ViewProps) {
+  const [search, setSearch] = useState(route.query.get("gateway") ?? "");
+  const [shown, setShown] = useState(pageSize);
+  const fitting = status.gateways.filter(({ id }) => id.toLowerCase().includes(search.toLowerCase())).sort(worstFirst);
+  return (
+    <section aria-labelledby="links-title">
+      <div class="heading">
+        <h2 id="links-title">Links</h2>
+        {status.gateways.length > fewGateways && (
+          <label class="inline">
+            Gateway
+            <input type="search" value={search} onInput={({ currentTarget }) => setSearch(currentTarget.value)} />
+          </label>
+        )}
+      </div>
+      <ReloadNotice status={status} nowMs={live.nowMs} />
+      <SpoolUse status={status} />
+      {fitting.slice(0, shown).map((gateway) => (
+        <GatewayLinks
+          key={gateway.id}
+          {...{ gateway }}
+          nowMs={live.nowMs}
+          isOpen={status.gateways.length <= fewGateways || !gateway.ready}
+        />
+      ))}
+      {fitting.length === 0 && <p class="quiet">No gateway's id contains this.</p>}
+      {fitting.length > shown && (
+        <button type="button" onClick={() => setShown(shown + pageSize)}>
+          Show more of {plural(fitting.length, "gateway")}
+        </button>
+      )}
+    </section>
+  );
+}
+
+function SpoolUse({ status: { waitingBytes, maxBytes } }: { status: BridgeStatus }) {
+  const share = maxBytes === 0 ? 0 : waitingBytes / maxBytes;
+  return (
+    <div class="spool">
+      <label for="spool-use">Spool</label>
+      <meter id="spool-use" min={0} max={1} low={0.7} high={0.9} optimum={0} value={share}>
+        {Math.round(share * 100)} %
+      </meter>
+      <span>
+        {bytes(waitingBytes)} of {bytes(maxBytes)} wait on disk
+        {share >= 0.9 && " · gateways are refused when it is full"}
+      </span>
+    </div>
+  );
+}
+
+function worstFirst(a: GatewayReport, b: GatewayReport): number {
+  return (
+    Number(a.ready) - Number(b.ready) ||
+    Math.abs(imbalanceOf(b.ledger)) - Math.abs(imbalanceOf(a.ledger)) ||
+    b.ledger.quarantined + b.ledger.held - (a.ledger.quarantined + a.ledger.held) ||
+    b.ledger.pending - a.ledger.pending ||
+    a.id.localeCompare(b.id)
+  );
+}
