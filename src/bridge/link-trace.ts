@@ -37,6 +37,18 @@ export class LinkTrace {
     this.#origin = {};
   }
 
+  /** What is put off follows from the same packet when it is done. */
+  later(action: () => void): () => void {
+    if (this.#parts.trace?.isOn !== true) return action;
+    const origin = this.#origin;
+    return () => {
+      const present = this.#origin;
+      this.#origin = origin;
+      action();
+      this.#origin = present;
+    };
+  }
+
   goesUp({ packet, rule }: Printed, { token, message }: Extract<GatewayEffect, { kind: "publish" }>): void {
     if (this.#parts.trace?.isOn !== true) return;
     const carried = this.#parts.engine.recordsOf(token);

@@ -11,12 +11,14 @@ import type { Log } from "../message/log.ts";
 import type { DeviceId, DownMessage, UpMessage } from "../message/message.ts";
 import type { Packet, Subscription } from "../message/packet.ts";
 import type { GatewaySpool, SpoolRecord } from "../spool/spool.ts";
+import { AfterFacts } from "./after-facts.ts";
 import { Backlog } from "./backlog.ts";
 import { describeUnread } from "./describe-unread.ts";
 import type { KeptUpstream } from "./kept-upstream.ts";
 import { LinkTrace } from "./link-trace.ts";
 import { outward } from "./outward.ts";
 import type { Trace } from "./trace.ts";
+import { Turns } from "./turns.ts";
 
 export interface LinkParts {
   readonly id: string;
@@ -52,6 +54,27 @@ export interface Handover {
 
 /** Stands for all devices in topics that name none. */
 const anyDevice = "any" as DeviceId;
+/** A packet from the gateway, read, and what is to become of it. */
+interface Decided {
+  readonly packet: Packet;
+  /** What the gateway said. */
+  readonly said: Decoded;
+  /** The same in the words of the upstream side. */
+  readonly decoded: Decoded;
+  /** What the deployment's mapping decided. */
+  readonly fates: ReadonlyMap<number, Fate>;
+  readonly admission: Admission;
+}
+
+/** A defect here: what it was about is kept for those who can look. */
+const internalError = { kind: "quarantined", reason: "internal error" } as const;
+const setAside: Admission = {
+  verdict: { kind: "acknowledge" },
+  journal: true,
+  count: 1,
+  fates: new Map([[0, internalError]]),
+  priority: "data",
+};
 
 /**
  * One gateway's way through the parts: packets in, decoded, admitted, journaled, handed to the rules, and what the rules
@@ -63,14 +86,13 @@ export class Link {
   readonly id: string;
   readonly #parts: LinkParts;
   readonly #upstream: KeptUpstream;
-  readonly #events: GatewayEvent[] = [];
+  readonly #turns: Turns;
+  /** What goes to the gateway, and to the cloud as an acknowledgement. */
+  readonly #afterFacts: AfterFacts;
   /** The local dialect as the connected gateway speaks it: with the name that it calls itself by. */
   #local: BoundDialect;
   /** A packet waits for this to be admitted, and those behind it for their turn. */
   #proof: Promise<unknown> | undefined;
-  #running = false;
-  #timer: NodeJS.Timeout | undefined;
-  #armedFor = Number.POSITIVE_INFINITY;
   readonly #backlog: Backlog;
   readonly #trace: LinkTrace;
   #isClosed = false;
@@ -92,6 +114,15 @@ export class Link {
     this.#parts = parts;
     this.#local = parts.local;
     this.#trace = new LinkTrace(parts);
+    this.#afterFacts = new AfterFacts(() => parts.spool.flushed());
+    this.#turns = new Turns({
+      engine: parts.engine,
+      now: parts.now,
+      perform: (effect) => this.#perform(effect),
+      eventFailed: (event, error) => this.#eventFailed(event, error),
+      effectFailed: (effect, error) => this.#effectFailed(effect, error),
+      idle: () => this.#backlog.readOn(),
+    });
     this.#backlog = new Backlog({
       ...parts,
       dispatch: (event) => this.#dispatch(event),
@@ -139,42 +170,23 @@ export class Link {
   async #take(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
     const startedMs = performance.now();
     while (this.#proof !== undefined) await this.#proof;
-    const { local, spool, now } = this.#parts;
-    const said = this.#local.decode("up", packet);
-    this.#reportUnread(said, packet);
-    const { decoded, fates } = outward(this.#parts.mapping, said);
     const { connection, protocol } = client;
     const { topic, qos, payload } = packet;
-    const arrival: Arrival = { protocol, connection, nowMs: now(), topic, qos, packetId, bytes: payload.length };
-    // What is not kept is told of before what it causes; what is, with the number of its record.
-    const unkept = () => this.#trace.cameIn("local", packet, said);
-    let admission = withFates(this.#admit(decoded, arrival, unkept), fates);
-    if (admission.verify !== undefined) {
-      admission = withFates(await this.#prove(decoded, arrival, { ...admission.verify, unkept }), fates);
+    const nowMs = this.#parts.now();
+    const arrival: Arrival = { protocol, connection, nowMs, topic, qos, packetId, bytes: payload.length };
+    const decided = this.#decide(packet, arrival);
+    const { verify } = decided.admission;
+    let taken: Promise<Verdict>;
+    if (verify === undefined) taken = this.#keep(decided, connection);
+    else {
+      taken = this.#prove(decided, arrival, verify).then((proven) => this.#keep(proven, connection));
+      // Everything behind it waits until it is in the spool, so that the order stays.
+      const over = () => {
+        this.#proof = undefined;
+      };
+      this.#proof = taken.then(over, over);
     }
-    if (!admission.journal) {
-      await Promise.all([...admission.fates.values()].filter(isFinal).map((fate) => spool.count(1, fate)));
-      return this.#answer(admission.verdict, qos, startedMs);
-    }
-    const arrivedMs = now();
-    let record: SpoolRecord;
-    try {
-      record = await spool.append({
-        packet,
-        arrivedMs,
-        dialect: local.dialect.name,
-        count: admission.count,
-        priority: admission.priority,
-        fates: admission.fates,
-      });
-    } catch (error) {
-      unkept();
-      return this.#refused(packet, admission.count, error);
-    }
-    this.#trace.cameIn("local", packet, said, record.seq);
-    this.#arrived(record, decoded, client.connection);
-    this.#trace.followed();
-    return this.#answer(admission.verdict, qos, startedMs);
+    return this.#answer(await taken, qos, startedMs);
   }
 
   /** A packet about an exchange that there is not. */
@@ -249,8 +261,9 @@ export class Link {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#turns.close();
     this.#backlog.close();
+    await this.#afterFacts.done();
     await this.#upstream.close({ drainMs: Math.max(0, deadline - this.#parts.now()) });
   }
 
@@ -273,7 +286,7 @@ export class Link {
     this.#backlog.close();
     this.#upstream.hold();
     const deadline = Date.now() + withinMs;
-    const isBusy = () => !this.#upstream.isIdle || this.#delivering > 0;
+    const isBusy = () => !this.#upstream.isIdle || this.#delivering > 0 || this.#afterFacts.isBusy;
     while (isBusy() && Date.now() < deadline) await pause();
     if (isLast) await this.#upstream.close({ drainMs: 0 });
     else if (!this.#upstream.isIdle) this.#upstream.reconnect("reload");
@@ -288,7 +301,7 @@ export class Link {
   leave(): CarriedConnection {
     this.#isClosed = true;
     this.#hasLeft = true;
-    clearTimeout(this.#timer);
+    this.#turns.close();
     return this.#parts.engine.carry();
   }
 
@@ -307,25 +320,53 @@ export class Link {
     return taken !== undefined && arrivedMs >= taken.sinceMs && seq <= taken.lastSeq ? taken.connection : undefined;
   }
 
-  #admit(decoded: Decoded, arrival: Arrival, unkept: () => void): Admission {
-    const admission = this.#parts.engine.admit(decoded, arrival.protocol, arrival);
-    if (!admission.journal && admission.verify === undefined) unkept();
-    for (const effect of admission.effects ?? []) this.#perform(effect);
-    return admission;
+  #decide(packet: Packet, arrival: Arrival): Decided {
+    const said = this.#local.decode("up", packet);
+    this.#reportUnread(said, packet);
+    return this.#admit({ packet, said, ...outward(this.#parts.mapping, said) }, arrival);
   }
 
-  /** Admits a packet once its token has been looked at. Everything behind it waits, so that the order stays. */
-  async #prove(
-    decoded: Decoded,
-    arrival: Arrival,
-    { device, token, unkept }: NonNullable<Admission["verify"]> & { readonly unkept: () => void },
-  ) {
-    const proof = this.#parts.verifyDevice(this.id, device, token).catch(() => "it could not be checked");
-    this.#proof = proof;
-    const fault = await proof;
-    this.#proof = undefined;
+  /** A packet that the rules cannot stand is kept for those who can look: refused, it would come again and again. */
+  #admit(read: Omit<Decided, "admission">, arrival: Arrival): Decided {
+    try {
+      const admission = this.#parts.engine.admit(read.decoded, arrival.protocol, arrival);
+      // What is not kept is told of before what it causes; what is, with the number of its record.
+      if (!admission.journal && admission.verify === undefined) this.#trace.cameIn("local", read.packet, read.said);
+      if (admission.effects !== undefined) this.#turns.perform(admission.effects);
+      return { ...read, admission: withFates(admission, read.fates) };
+    } catch (error) {
+      this.#parts.log.error({ gateway: this.id, during: "admit", err: error }, "internal-error");
+      return { ...read, decoded: { kind: "unknownTopic", topic: arrival.topic }, admission: setAside };
+    }
+  }
+
+  /** Admits a packet once its token has been looked at. */
+  async #prove(decided: Decided, arrival: Arrival, { device, token }: NonNullable<Admission["verify"]>) {
+    const fault = await this.#parts.verifyDevice(this.id, device, token).catch(() => "it could not be checked");
     const nowMs = this.#parts.now();
-    return this.#admit(decoded, { ...arrival, nowMs, proof: fault === undefined ? {} : { fault } }, unkept);
+    return this.#admit(decided, { ...arrival, nowMs, proof: fault === undefined ? {} : { fault } });
+  }
+
+  /** Writes it down, if it is to be kept, and hands it on. */
+  async #keep({ admission, decoded, packet, said }: Decided, connection: number): Promise<Verdict> {
+    const { local, now, spool } = this.#parts;
+    const { count, fates, priority } = admission;
+    if (!admission.journal) {
+      await Promise.all([...fates.values()].filter(isFinal).map((fate) => spool.count(1, fate)));
+      return admission.verdict;
+    }
+    let record: SpoolRecord;
+    try {
+      const dialect = local.dialect.name;
+      record = await spool.append({ packet, arrivedMs: now(), dialect, count, priority, fates });
+    } catch (error) {
+      this.#trace.cameIn("local", packet, said);
+      return this.#refused(packet, count, error);
+    }
+    this.#trace.cameIn("local", packet, said, record.seq);
+    this.#arrived(record, decoded, connection);
+    this.#trace.followed();
+    return admission.verdict;
   }
 
   #arrived(record: SpoolRecord, decoded: Decoded, connection: number): void {
@@ -393,28 +434,27 @@ export class Link {
     this.#dispatch({ kind: "upstreamOpened" });
   }
 
-  /** Hands one event to the rules and does what they say. Events that arise meanwhile wait their turn. */
   #dispatch(event: GatewayEvent): void {
     if (this.#hasLeft) return;
-    this.#events.push(event);
-    if (this.#running) return;
-    this.#running = true;
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#handle(next);
-    this.#running = false;
-    this.#arm();
-    this.#backlog.readOn();
+    this.#turns.dispatch(event);
   }
 
-  /** A defect of the rules must not end the process: it would come back with the same packet after every restart. */
-  #handle(event: GatewayEvent): void {
-    const { engine, log, now, spool } = this.#parts;
-    try {
-      for (const effect of engine.handle(event, now())) this.#perform(effect);
-    } catch (error) {
-      log.error({ gateway: this.id, during: event.kind, err: error }, "internal-error");
-      if (event.kind !== "arrived") return;
-      const fate = { kind: "quarantined", reason: "internal error" } as const;
-      for (const index of event.messages.keys()) if (event.open(index)) spool.settle({ seq: event.seq, index }, fate);
+  #eventFailed(event: GatewayEvent, error: unknown): void {
+    const { log, spool } = this.#parts;
+    log.error({ gateway: this.id, during: event.kind, err: error }, "internal-error");
+    if (event.kind !== "arrived") return;
+    for (const index of event.messages.keys()) {
+      if (event.open(index)) spool.settle({ seq: event.seq, index }, internalError);
+    }
+  }
+
+  /** What waits for an answer gets one. */
+  #effectFailed(effect: GatewayEffect, error: unknown): void {
+    this.#parts.log.error({ gateway: this.id, during: effect.kind, err: error }, "internal-error");
+    const { reason } = internalError;
+    if (effect.kind === "publish") this.#dispatch({ kind: "unsendable", token: effect.token, reason });
+    if (effect.kind === "deliver") {
+      this.#dispatch({ kind: "delivered", token: effect.token, outcome: "unrepresentable" });
     }
   }
 
@@ -425,7 +465,7 @@ export class Link {
       case "publish": {
         const encoded = upstream.encode(effect.message);
         if (encoded.kind === "unrepresentable") {
-          this.#events.push({ kind: "unsendable", token: effect.token, reason: encoded.reason });
+          this.#dispatch({ kind: "unsendable", token: effect.token, reason: encoded.reason });
           return;
         }
         this.#trace.goesUp(encoded, effect);
@@ -439,13 +479,14 @@ export class Link {
         this.#upstream.unsubscribe(this.#filters(effect).map(({ filter }) => filter));
         return;
       case "deliver":
-        this.#deliver(effect);
+        if (effect.isAfterFacts === true) this.#afterFacts.run(this.#trace.later(() => this.#leave(effect)));
+        else this.#deliver(effect);
         return;
       case "revoke":
         this.#revoke(effect.devices);
         return;
       case "acknowledge":
-        this.#upstream.acknowledge(effect.inbound);
+        this.#afterFacts.run(this.#trace.later(() => this.#leave(effect)));
         return;
       case "forget":
         this.#upstream.forget(effect.token);
@@ -466,12 +507,14 @@ export class Link {
       }
       case "store":
         spool.put(effect.key, effect.value);
+        this.#afterFacts.stored();
         return;
       case "recall":
-        this.#events.push(...this.#backlog.recall(effect.device, effect.limit));
+        for (const event of this.#backlog.recall(effect.device, effect.limit)) this.#dispatch(event);
         return;
       case "countDown":
         spool.countDown(effect.event, effect.count, effect.reason);
+        this.#afterFacts.stored();
         return;
       case "report":
         this.#parts.log[effect.level]({ gateway: this.id, ...effect.fields }, effect.event);
@@ -486,18 +529,28 @@ export class Link {
     return [...new Map(all.map((subscription) => [subscription.filter, subscription])).values()];
   }
 
+  /** Does what is seen from outside; as this may be later, what it meets is dealt with here. */
+  #leave(effect: Extract<GatewayEffect, { kind: "deliver" | "acknowledge" }>): void {
+    try {
+      if (effect.kind === "deliver") this.#deliver(effect);
+      else this.#upstream.acknowledge(effect.inbound);
+    } catch (error) {
+      this.#effectFailed(effect, error);
+    }
+  }
+
   #deliver(effect: Extract<GatewayEffect, { kind: "deliver" }>): void {
     const { deliver, mapping } = this.#parts;
     const { token } = effect;
     const inward = mapping?.inward(effect.message) ?? effect;
     if (inward.kind === "nothing") {
-      this.#events.push({ kind: "delivered", token, outcome: "written" });
+      this.#dispatch({ kind: "delivered", token, outcome: "written" });
       return;
     }
     const encoded = inward.kind === "unrepresentable" ? inward : this.#local.encode(inward.message);
     if (encoded.kind === "unrepresentable") {
       this.#parts.log.warn({ gateway: this.id, reason: encoded.reason }, "not-representable");
-      this.#events.push({ kind: "delivered", token, outcome: "unrepresentable" });
+      this.#dispatch({ kind: "delivered", token, outcome: "unrepresentable" });
       return;
     }
     this.#trace.goesDown(encoded, "message" in inward ? inward.message : effect.message);
@@ -506,12 +559,16 @@ export class Link {
       ...(effect.connection === undefined ? {} : { connection: effect.connection }),
     };
     this.#delivering += 1;
-    void deliver(this.id, encoded.packet, options).then((outcome) => {
-      this.#delivering -= 1;
-      this.#dispatch({ kind: "delivered", token, outcome });
-    });
+    deliver(this.id, encoded.packet, options)
+      .then(
+        (outcome) => this.#dispatch({ kind: "delivered", token, outcome }),
+        (error: unknown) => this.#effectFailed(effect, error),
+      )
+      .finally(() => {
+        this.#delivering -= 1;
+      });
     for (const topic of encoded.copies ?? []) {
-      void deliver(this.id, { ...encoded.packet, topic }, { ...options, needsSubscription: true });
+      deliver(this.id, { ...encoded.packet, topic }, { ...options, needsSubscription: true }).catch(() => undefined);
     }
   }
 
@@ -521,21 +578,6 @@ export class Link {
       const device = local.subscribable(filter)?.device;
       return device !== undefined && devices.includes(device);
     });
-  }
-
-  #arm(): void {
-    const { engine, now } = this.#parts;
-    const wakeAt = engine.wakeAtMs;
-    if (this.#isClosed || wakeAt === undefined || wakeAt >= this.#armedFor) return;
-    clearTimeout(this.#timer);
-    this.#armedFor = wakeAt;
-    this.#timer = setTimeout(
-      () => {
-        this.#armedFor = Number.POSITIVE_INFINITY;
-        this.#dispatch({ kind: "tick" });
-      },
-      Math.min(Math.max(0, wakeAt - now()), 0x7fffffff),
-    );
   }
 
   #reportUnread(decoded: Decoded, packet: Packet): void {

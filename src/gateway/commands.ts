@@ -108,7 +108,7 @@ export function createCommands({ core, lanes, outbox }: CommandsParts): Commands
       const { id, method } = command;
       const { params } = call;
       const named = device === undefined ? {} : { device };
-      core.deliver({ kind: "command", ...named, id, method, params }, core.connection, (outcome) =>
+      core.deliverAfterFacts({ kind: "command", ...named, id, method, params }, core.connection, (outcome) =>
         delivered(lane, command, outcome, inbound),
       );
     },

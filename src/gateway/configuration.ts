@@ -170,7 +170,9 @@ export function createConfiguration(core: Core, hasDocument: (lane: Lane) => voi
       outcome: "acknowledged",
       isOld: false,
     };
-    for (const message of messages) core.deliver(message, undefined, (outcome) => given(lane, config, outcome));
+    for (const message of messages) {
+      core.deliverAfterFacts(message, undefined, (outcome) => given(lane, config, outcome));
+    }
   }
 
   function given(lane: Lane, config: DesiredDocument, outcome: DeliveryOutcome): void {

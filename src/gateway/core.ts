@@ -185,14 +185,31 @@ export class Core {
   /** What the local gateway calls a device. */
   nameOf: (device: DeviceId) => DeviceId = (device) => device;
 
+  /** The same once what was stored is on disk, for what the gateway refers to later. */
+  deliverAfterFacts(
+    message: DownMessage,
+    connection: number | undefined,
+    done: (outcome: DeliveryOutcome) => void,
+  ): void {
+    this.#deliver(message, { isAfterFacts: true, ...(connection === undefined ? {} : { connection }) }, done);
+  }
+
   /** Gives the local gateway a message; `done` hears how it went, in a later turn. */
   deliver(message: DownMessage, connection: number | undefined, done: (outcome: DeliveryOutcome) => void): void {
+    this.#deliver(message, connection === undefined ? {} : { connection }, done);
+  }
+
+  #deliver(
+    message: DownMessage,
+    how: { readonly connection?: number; readonly isAfterFacts?: true },
+    done: (outcome: DeliveryOutcome) => void,
+  ): void {
     const token = this.token();
     const bytes = sizeOf(message);
     this.#deliveries.set(token, { bytes, done });
     this.#deliveryBytes += bytes;
     const named = this.#named(message);
-    this.#effects.push({ kind: "deliver", token, message: named, ...(connection === undefined ? {} : { connection }) });
+    this.#effects.push({ kind: "deliver", token, message: named, ...how });
   }
 
   #named(message: DownMessage): DownMessage {

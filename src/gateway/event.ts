@@ -105,10 +105,12 @@ export type GatewayEffect =
       readonly token: number;
       readonly message: DownMessage;
       readonly connection?: number;
+      /** It must not be sent before what was stored is on disk: what the gateway does about it refers to that. */
+      readonly isAfterFacts?: true;
     }
   /** The local gateway hears nothing more of these devices until it subscribes again. */
   | { readonly kind: "revoke"; readonly devices: readonly DeviceId[] }
-  /** PUBACK to the upstream. */
+  /** PUBACK to the upstream, once what was stored is on disk. */
   | { readonly kind: "acknowledge"; readonly inbound: number }
   /** The answer to this publish is not waited for any more. */
   | { readonly kind: "forget"; readonly token: number }

@@ -18,6 +18,10 @@ interface FoldedCommand {
   readonly digest: string;
   /** When it was given to the gateway, or answered. */
   atMs: number;
+  /** The gateway has it. */
+  isGiven: boolean;
+  /** An earlier run ended while it was on its way: if it comes again, it is given again. */
+  readonly isUnsure: boolean;
   answer: JsonText | undefined;
   /** The telemetry that was taken for its answer. */
   reply: Mark | undefined;
@@ -44,11 +48,15 @@ export function createFoldedCommands({ core, lanes, outbox }: CommandsParts): Co
   return {
     restore(fact, value) {
       const [, id = "", device = ""] = /^folded\/(-?\d+)\/(.*)$/s.exec(fact) ?? [];
-      const stored = JSON.parse(value) as Pick<FoldedCommand, "digest" | "atMs" | "answer" | "reply">;
+      const stored = JSON.parse(value) as Pick<FoldedCommand, "digest" | "atMs" | "answer" | "reply"> & {
+        readonly isGiven?: boolean;
+      };
+      const { isGiven = true } = stored;
       const command: FoldedCommand = {
         id: Number(id),
         device: device === "" ? undefined : (device as DeviceId),
         ...{ digest: stored.digest, atMs: stored.atMs, answer: stored.answer, reply: stored.reply, alarm: undefined },
+        ...{ isGiven, isUnsure: !isGiven && stored.answer === undefined && stored.reply === undefined },
       };
       commands.set(keyOf(command.device, command.id), command);
       arm(command);
@@ -59,7 +67,7 @@ export function createFoldedCommands({ core, lanes, outbox }: CommandsParts): Co
       const { device } = lane;
       const digest = digestOf(`${message.method}\0${message.params}`);
       const known = id === undefined ? undefined : commands.get(keyOf(device, id));
-      if (known?.digest === digest) {
+      if (known?.digest === digest && !known.isUnsure) {
         core.countDown("received");
         core.dropDown("superseded");
         core.acknowledge(inbound);
@@ -72,7 +80,10 @@ export function createFoldedCommands({ core, lanes, outbox }: CommandsParts): Co
         delivered(lane, command, "offline", inbound);
         return;
       }
-      core.deliver(fold(lane, message), core.connection, (outcome) => delivered(lane, command, outcome, inbound));
+      if (command !== undefined && replies !== null) store(command);
+      core.deliverAfterFacts(fold(lane, message), core.connection, (outcome) =>
+        delivered(lane, command, outcome, inbound),
+      );
     },
 
     hears(message, arriving, isQueued) {
@@ -114,7 +125,8 @@ export function createFoldedCommands({ core, lanes, outbox }: CommandsParts): Co
       if (commands.size < maxKnown) break;
       forget(oldest);
     }
-    const added = { ...command, atMs: core.nowMs, answer: undefined, reply: undefined, alarm: undefined };
+    const state = { isGiven: false, isUnsure: false, answer: undefined, reply: undefined, alarm: undefined };
+    const added = { ...command, atMs: core.nowMs, ...state };
     commands.set(keyOf(command.device, command.id), added);
     return added;
   }
@@ -151,6 +163,7 @@ export function createFoldedCommands({ core, lanes, outbox }: CommandsParts): Co
       return;
     }
     command.atMs = core.nowMs;
+    command.isGiven = true;
     store(command);
     arm(command);
   }
@@ -230,8 +243,8 @@ export function createFoldedCommands({ core, lanes, outbox }: CommandsParts): Co
   }
 
   function store(command: FoldedCommand): void {
-    const { digest, atMs, answer: given, reply } = command;
-    core.store(factOf(command), JSON.stringify({ digest, atMs, answer: given, reply }));
+    const { digest, atMs, answer: given, isGiven, reply } = command;
+    core.store(factOf(command), JSON.stringify({ digest, atMs, answer: given, isGiven, reply }));
   }
 }
 

@@ -202,6 +202,10 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     }
   }
 
+  flushed(): Promise<void> {
+    return this.#turn.flushed();
+  }
+
   countDown(event: "received" | "delivered" | "dropped", messages: number, reason?: string): void {
     const { down } = this.ledger;
     if (event === "dropped") count(down.dropped, reason ?? "offline", messages);

@@ -140,6 +140,8 @@ export interface GatewaySpool {
   /** Keeps a small fact; `undefined` forgets it. */
   put(key: string, value: string | undefined): void;
   entries(): Iterable<readonly [string, string]>;
+  /** See `Spool.flushed`. */
+  flushed(): Promise<void>;
   /** Counts messages on their way down to the gateway. `reason` goes with `dropped`. */
   countDown(event: "received" | "delivered" | "dropped", count: number, reason?: DownDropReason | (string & {})): void;
   /** Held messages, by device and then in order, and behind them the quarantined ones in order. */

@@ -23,6 +23,8 @@ export interface Turn {
   /** The fates in a record have changed; with nothing left in it, it goes. */
   changed(gateway: TurnGateway, state: RecordState): void;
   loaded(): void;
+  /** See `Spool.flushed`. */
+  flushed(): Promise<void>;
   /** Resolves when what was asked for in this turn is synced; else calls `undo` first and rejects. */
   synced(undo: () => void): Promise<void>;
 }
