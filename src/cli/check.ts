@@ -9,6 +9,7 @@ import type { MappingSource } from "../dialect/mapping-source.ts";
 import { builtInMappings, libraryOf } from "../mappings.ts";
 import type { Io } from "./io.ts";
 import { defaultFile } from "./load.ts";
+import { manual } from "./manual.ts";
 
 /** Adds `dragoman check`: tells every mistake in configuration and mapping files. */
 export function addCheckCommand(program: Command, io: Io): void {
@@ -16,7 +17,17 @@ export function addCheckCommand(program: Command, io: Io): void {
     .command("check")
     .description("tell every mistake in configuration and mapping files; opens no port, makes no connection")
     .argument("[file...]", "configuration or mapping files", [defaultFile])
-    .addHelpText("after", "\nMistakes are printed as file:line:column: message. Exit codes: 0 no mistakes, 2 mistakes.")
+    .addHelpText(
+      "after",
+      manual({
+        notes: "Mistakes are printed as file:line:column: message, all of them at once.",
+        examples: [
+          "dragoman check",
+          ["dragoman check dragoman.yaml mappings/plant.yaml", "with a mapping of your own, its examples and laws"],
+        ],
+        exitCodes: { 0: "no mistakes", 2: "mistakes, or wrong use" },
+      }),
+    )
     .action(async (files: readonly string[]) => {
       io.exitCode = await check(files, io);
     });

@@ -10,6 +10,7 @@ import { type CloudFlags, cloudOptionsFrom } from "./cloud-flags.ts";
 import { runOrder } from "./cloud-order.ts";
 import type { Io } from "./io.ts";
 import { openLog } from "./log.ts";
+import { manual } from "./manual.ts";
 import { runStandIn } from "./stand-in.ts";
 import { runThingsBoard } from "./thingsboard-cloud.ts";
 
@@ -23,7 +24,7 @@ export function addCloudCommand(program: Command, io: Io): void {
   program
     .command("cloud")
     .description("run a stand-in cloud that prints what it receives as JSON lines")
-    .requiredOption("--dialect <name>", `which cloud: ${cloudDialects.join(", ")}, thingsboard`)
+    .requiredOption("--dialect <dialect>", `which cloud: ${cloudDialects.join(", ")}, thingsboard`)
     .option(
       "--listen <url>",
       "where gateways connect, mqtt:// or mqtts://; repeatable (default mqtt://127.0.0.1:0)",
@@ -47,10 +48,13 @@ export function addCloudCommand(program: Command, io: Io): void {
     .option("--tls-cert <file>", "certificate for mqtts://, PEM")
     .option("--tls-key <file>", "its private key, PEM")
     .option("--verbose", "log subscriptions, deliveries and acknowledgements too")
-    .addHelpText(
-      "after",
-      `
-What is received goes to stdout, what else happens to stderr. On stdin, one JSON object per line:
+    .addHelpText("after", manual({ notes: orders, examples, exitCodes }))
+    .action((flags: CloudFlags) =>
+      flags.dialect === "thingsboard" ? runThingsBoard(flags, io) : runIotCore(flags, io),
+    );
+}
+
+const orders = `What is received goes to stdout, what else happens to stderr. On stdin, one JSON object per line:
   {"config":{"device":"sensor-7","body":{"interval":30}}}
   {"command":{"device":"sensor-7","folder":"led","body":"on"}}
 Over HTTP: GET /devices, PUT /devices/{id}/config, POST /devices/{id}/commands[/folder].
@@ -61,12 +65,14 @@ For thingsboard:
   {"rpc":{"device":"Device A","method":"setLed","params":{"on":true},"timeout":5000}}
   {"rename":{"device":"Device A","to":"Device B"}}
   {"remove":{"device":"Device B"}}
-Over HTTP: GET /devices, PUT /devices/{name}/shared, DELETE /devices/{name}/shared/{key}, POST /devices/{name}/rpc.`,
-    )
-    .action((flags: CloudFlags) =>
-      flags.dialect === "thingsboard" ? runThingsBoard(flags, io) : runIotCore(flags, io),
-    );
-}
+Over HTTP: GET /devices, PUT /devices/{name}/shared, DELETE /devices/{name}/shared/{key}, POST /devices/{name}/rpc.`;
+
+const examples = [
+  "dragoman cloud --dialect clearblade --gateway gw-01 --public-key keys/gw-01.pub.pem --any-device --registry plant-1",
+  "dragoman cloud --dialect thingsboard --token gw-01=a-token --listen mqtt://127.0.0.1:1884",
+];
+
+const exitCodes = { 0: "stopped as asked", 1: "could not run", 2: "wrong use" };
 
 async function runIotCore(flags: CloudFlags, io: Io): Promise<void> {
   const options = await cloudOptionsFrom(flags);

@@ -7,6 +7,7 @@ import { traceLine } from "./demo/trace.ts";
 import { type DemoWorld, openDemo } from "./demo/world.ts";
 import type { Io } from "./io.ts";
 import { openLog } from "./log.ts";
+import { manual } from "./manual.ts";
 
 interface DemoFlags {
   readonly pair: readonly [local: string, upstream: string];
@@ -29,6 +30,17 @@ export function addDemoCommand(program: Command, io: Io): void {
     .addOption(port.default(1883))
     .option("--folder <path>", "where the example configuration goes", "data/demo")
     .option("--script", "let a simulated gateway go through everything, then end", false)
+    .addHelpText(
+      "after",
+      manual({
+        examples: [
+          "dragoman demo --port 1884",
+          ["dragoman demo --pair google:thingsboard", "a gateway of Google IoT Core, a ThingsBoard behind"],
+          ["dragoman demo --script", "all by itself, and then ends"],
+        ],
+        exitCodes: { 0: "ended as asked", 1: "could not run, or something did not arrive", 2: "wrong use" },
+      }),
+    )
     .action(async ({ pair: [local, upstream], port, folder, script }: DemoFlags) => {
       const world = await openDemo({
         local,

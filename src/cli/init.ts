@@ -9,6 +9,7 @@ import { type InitFlags, planFrom } from "./init/plan.ts";
 import { whileAsking, withoutAsking } from "./init/questions.ts";
 import type { Io } from "./io.ts";
 import { defaultFile } from "./load.ts";
+import { manual } from "./manual.ts";
 import { printable } from "./table.ts";
 
 /** The dialects' parameters; written here so that no other command has to read the mapping files for its help. */
@@ -40,6 +41,24 @@ export function addInitCommand(program: Command, io: Io): void {
     .option("--out <file>", "where the configuration goes; keys go beside it", defaultFile)
     .option("--force", "replace a configuration that is there; keys are kept all the same")
     .option("-y, --yes", "ask nothing: what no flag says is as usual, or missing")
+    .addHelpText(
+      "after",
+      manual({
+        notes: `Keys and certificates that are there already are kept. Tokens are not written: the configuration reads them from the
+environment, and the last lines say from which variables. Nothing is written where "dragoman check" would object.`,
+        examples: [
+          "dragoman init",
+          `dragoman init --yes --local thingsboard --upstream clearblade --project acme-iot --location us-central1 --registry plant-1`,
+          `dragoman init --yes --local google --upstream thingsboard --url mqtts://tb.example.com --project acme-iot --location us-central1 \\
+      --registry plant-1 --gateway gw-01 --public-key gw-01.pub.pem`,
+        ],
+        exitCodes: {
+          0: "written",
+          1: "could not be written",
+          2: "something is missing, will not do, or is there already",
+        },
+      }),
+    )
     .action(async (flags: InitFlags) => {
       io.exitCode = await initialize(flags, io);
     });

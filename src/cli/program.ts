@@ -2,10 +2,12 @@ import { Command, CommanderError } from "commander";
 import { DragomanError, type ErrorCode } from "../errors.ts";
 import { addCheckCommand } from "./check.ts";
 import { addCloudCommand } from "./cloud.ts";
+import { addCompletionCommand } from "./completion.ts";
 import { addDemoCommand } from "./demo.ts";
 import { addDoctorCommand } from "./doctor.ts";
 import { addInitCommand } from "./init.ts";
 import type { Io } from "./io.ts";
+import { addManualCommand, manual } from "./manual.ts";
 import { addRunCommand } from "./run.ts";
 import { addSchemaCommand } from "./schema.ts";
 import { addSpoolCommand } from "./spool.ts";
@@ -35,6 +37,8 @@ const commands: readonly AddCommand[] = [
   addCloudCommand,
   addDemoCommand,
   addSchemaCommand,
+  addCompletionCommand,
+  addManualCommand,
 ];
 
 /** Runs the command that `args` (without node and script) ask for; resolves to the exit code, never rejects. */
@@ -47,22 +51,40 @@ export async function runProgram(args: readonly string[], io: Io): Promise<numbe
   }
 }
 
-function createProgram(io: Io): Command {
+/** The program with all its commands, in this world. */
+export function createProgram(io: Io): Command {
   const program = new Command("dragoman")
     .description("A bridge between the MQTT dialects that IoT cloud gateways speak.")
     .version(packageVersion(), "--version", "print the version")
     .helpOption("--help", "explain the command")
     .helpCommand("help [command]", "explain a command")
     .showHelpAfterError('("dragoman --help" lists the commands)')
+    .addHelpText(
+      "after",
+      manual({
+        notes:
+          'What a command takes and ends with: "dragoman help COMMAND". DRAGOMAN_DEBUG=1 adds the stack to errors.',
+        examples: [
+          ["dragoman init", "writes a first configuration"],
+          ["dragoman check && dragoman run", "reads dragoman.yaml in this folder"],
+        ],
+        exitCodes: { 0: "ok", 1: "failed", 2: "wrong use, or mistakes in the configuration", 3: "degraded" },
+      }),
+    )
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
       writeErr: (text) => io.stderr.write(text),
+      getOutHelpWidth: () => io.stdout.columns ?? usualWidth,
+      getErrHelpWidth: () => io.stderr.columns ?? usualWidth,
       outputError: (text, write) => write(text.replace(/^error: /, "dragoman: ")),
     });
   for (const addCommand of commands) addCommand(program, io);
   return program;
 }
+
+/** Columns of help where there is no terminal to fit. */
+const usualWidth = 100;
 
 const callerMistakes: ReadonlySet<ErrorCode> = new Set(["ERR_USAGE", "ERR_CONFIG_INVALID", "ERR_MAPPING_INVALID"]);
 

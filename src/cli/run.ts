@@ -4,6 +4,7 @@ import { loadConfig } from "../config.ts";
 import type { Io } from "./io.ts";
 import { configFor, defaultFile } from "./load.ts";
 import { openLog } from "./log.ts";
+import { manual } from "./manual.ts";
 import { openServiceManager } from "./service-manager.ts";
 import { packageVersion } from "./version.ts";
 
@@ -18,9 +19,15 @@ export function addRunCommand(program: Command, io: Io): void {
     .argument("[file]", "configuration file", defaultFile)
     .addHelpText(
       "after",
-      `
-Logs are JSON lines on stderr; the one with "msg":"ready" names the addresses once gateways can connect.
-Exit codes: 0 stopped as asked, 1 could not run, 2 mistakes in the configuration.`,
+      manual({
+        notes: `Logs are JSON lines on stderr; the one with "msg":"ready" names the addresses once gateways can connect.`,
+        examples: [
+          "dragoman run",
+          ["dragoman run /etc/dragoman/dragoman.yaml 2> dragoman.log", "logs as JSON lines"],
+          ["kill -HUP PID", "read the configuration again"],
+        ],
+        exitCodes: { 0: "stopped as asked", 1: "could not run", 2: "mistakes in the configuration, or wrong use" },
+      }),
     )
     .action(async (file: string) => {
       io.exitCode = await run(file, io);

@@ -7,6 +7,7 @@ import type { DeviceId } from "../message/message.ts";
 import type { RepairFilter, RepairOutcome, RepairStep, WaitingMessage } from "../message/repair.ts";
 import type { Io } from "./io.ts";
 import { configFor, defaultFile } from "./load.ts";
+import { manual } from "./manual.ts";
 import { type AdminFlags, reachSpool, type SpoolAccess } from "./spool-access.ts";
 import { auditSpool } from "./spool-audit.ts";
 import { countOf, listText, retriedText, shownText } from "./spool-text.ts";
@@ -33,40 +34,84 @@ export function addSpoolCommand(program: Command, io: Io): void {
     .description("show what is held or quarantined, try it again or discard it; on a running bridge or a stopped one")
     .addHelpText(
       "after",
-      `
-Held messages wait for a device that the cloud refuses; quarantined ones for you. Every filter narrows down; without
-any, all are meant. The bridge is asked where it runs, else its files are opened.
-
-Examples:
-  dragoman spool list
-  dragoman spool list --device "Device A" --reason refused --age 1h
-  dragoman spool show --id 1042.0
-  dragoman spool retry --reason "wrong shape"     after the mapping was mended and the bridge restarted
-  dragoman spool discard --gateway gw-01 --fate quarantined --yes
-
-Exit codes: 0 done, 1 not reachable, nothing of that id, or some could not be tried again, 2 usage or configuration.`,
+      manual({
+        notes: `Held messages wait for a device that the cloud refuses; quarantined ones for you. Every filter narrows down; without
+any, all are meant. The bridge is asked where it runs, else its files are opened.`,
+        examples: [
+          "dragoman spool list",
+          'dragoman spool list --device "Device A" --reason refused --age 1h',
+          "dragoman spool show --id 1042.0",
+          ['dragoman spool retry --reason "wrong shape"', "after the mapping was mended and the bridge restarted"],
+          "dragoman spool discard --gateway gw-01 --fate quarantined --yes",
+        ],
+        exitCodes,
+      }),
     );
-  const subcommand = (name: string, description: string, act: Act) =>
-    filtered(spool.command(name).description(description)).action(async (file: string, flags: SpoolFlags) => {
-      io.exitCode = await withSpool(file, { flags, io, act });
-    });
+  const subcommand = (name: string, { description, act, example }: Subcommand) =>
+    filtered(spool.command(name).description(description))
+      .addHelpText(
+        "after",
+        manual({ examples: [`dragoman spool ${name}`, `dragoman spool ${name} ${example}`], exitCodes }),
+      )
+      .action(async (file: string, flags: SpoolFlags) => {
+        io.exitCode = await withSpool(file, { flags, io, act });
+      });
 
-  subcommand("list", "list messages, nothing of their payloads", list)
+  subcommand("list", {
+    description: "list messages, nothing of their payloads",
+    example: '--device "Device A" --reason refused --age 1h',
+    act: list,
+  })
     .option("--limit <count>", "so many at most", "100")
     .option("--json", "a line of JSON for each");
-  subcommand("show", "show messages with the packets they came in, which may hold secrets", show)
+  subcommand("show", {
+    description: "show messages with the packets they came in, which may hold secrets",
+    example: "--id 1042.0",
+    act: show,
+  })
     .option("--limit <count>", "so many at most", "10")
     .option("--json", "a line of JSON for each, with exact bytes");
-  subcommand("retry", "try messages again: held ones with all of their device, quarantined ones in order", retry);
-  subcommand("discard", "drop messages for good; they count as discarded", discard).option("--yes", "do not ask");
+  subcommand("retry", {
+    description: "try messages again: held ones with all of their device, quarantined ones in order",
+    example: '--reason "wrong shape"',
+    act: retry,
+  });
+  subcommand("discard", {
+    description: "drop messages for good; they count as discarded",
+    example: "--gateway gw-01 --fate quarantined --yes",
+    act: discard,
+  }).option("--yes", "do not ask");
   spool
     .command("audit")
     .description("count everything in a stopped bridge's spool anew, and compare it with the ledger")
     .argument("[file]", "configuration file", defaultFile)
+    .addHelpText(
+      "after",
+      manual({
+        examples: ["dragoman spool audit"],
+        exitCodes: {
+          0: "the ledger is right, or there is no spool yet",
+          1: "the ledger is wrong, or a bridge has the spool open",
+          2: "mistakes in the configuration, or wrong use",
+        },
+      }),
+    )
     .action(async (file: string) => {
       io.exitCode = await auditSpool(file, io);
     });
 }
+
+interface Subcommand {
+  readonly description: string;
+  readonly example: string;
+  readonly act: Act;
+}
+
+const exitCodes = {
+  0: "done",
+  1: "not reachable, nothing of that id, or some could not be tried again",
+  2: "mistakes in the configuration, or wrong use",
+} as const;
 
 function filtered(command: Command): Command {
   return command

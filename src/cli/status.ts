@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { adminSchema } from "../admin/options.ts";
 import { fetchStatus } from "./admin-client.ts";
 import type { Io } from "./io.ts";
+import { manual } from "./manual.ts";
 import { isDegraded, statusText } from "./status-text.ts";
 
 interface StatusFlags {
@@ -20,7 +21,17 @@ export function addStatusCommand(program: Command, io: Io): void {
     .option("--token <token>", "its token; DRAGOMAN_ADMIN_TOKEN keeps it out of process lists")
     .option("--json", "print the status as JSON")
     .option("--all", "list every gateway and device")
-    .addHelpText("after", "\nExit codes: 0 healthy, 3 degraded, 1 not reachable.")
+    .addHelpText(
+      "after",
+      manual({
+        examples: [
+          "dragoman status",
+          ["dragoman status --json | jq .ledger", "for scripts"],
+          ["dragoman status --url http://plant-1:9464", "another machine; the token in DRAGOMAN_ADMIN_TOKEN"],
+        ],
+        exitCodes: { 0: "healthy", 1: "not reachable", 2: "wrong use", 3: "degraded" },
+      }),
+    )
     .action(async (flags: StatusFlags) => {
       const token = flags.token ?? io.env["DRAGOMAN_ADMIN_TOKEN"];
       const status = await fetchStatus({ url: flags.url, ...(token ? { token } : {}) });

@@ -6,6 +6,7 @@ import type { BridgeStatus } from "../message/status.ts";
 import type { TraceFilter, TraceLine } from "../message/trace.ts";
 import { adminUrl, askAdmin, whyRefused, whyUnreachable } from "./admin-client.ts";
 import type { Io } from "./io.ts";
+import { manual } from "./manual.ts";
 import { type ServerEvent, serverEvents } from "./server-events.ts";
 import { tracedText } from "./tail-text.ts";
 
@@ -28,12 +29,15 @@ export function addTailCommand(program: Command, io: Io): void {
     .option("--token <token>", "its token; DRAGOMAN_ADMIN_TOKEN keeps it out of process lists")
     .addHelpText(
       "after",
-      `
-Secrets are masked as •••, and so is what nobody understood. Packets beyond some hundred a second are counted, not shown.
-Exit codes: 0 interrupted, 1 not reachable or the bridge has ended, 2 no such gateway or kind.
-
-Example:
-  dragoman tail --device "Device A" --kind telemetry`,
+      manual({
+        notes: `Secrets are masked as •••, and so is what nobody understood. Packets beyond some hundred a second are counted, not shown.`,
+        examples: ["dragoman tail", 'dragoman tail --device "Device A" --kind telemetry'],
+        exitCodes: {
+          0: "interrupted",
+          1: "not reachable, or the bridge has ended",
+          2: "no such gateway or kind, or wrong use",
+        },
+      }),
     )
     .action(async (flags: TailFlags) => tail(flags, io));
 }

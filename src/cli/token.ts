@@ -6,6 +6,7 @@ import { loginFor } from "../upstream/login.ts";
 import { inspectToken, type TokenReport } from "../upstream/token.ts";
 import type { Io } from "./io.ts";
 import { configFor, defaultFile } from "./load.ts";
+import { manual } from "./manual.ts";
 import { printable, shortAge } from "./table.ts";
 
 interface TokenFlags {
@@ -23,7 +24,18 @@ export function addTokenCommand(program: Command, io: Io): void {
     .option("--gateway <id>", "which gateway; needed where there are several")
     .option("--login", "print everything the gateway connects with, as JSON")
     .option("--inspect <jwt>", "say what is in this token instead; - reads it from stdin")
-    .addHelpText("after", "\nWhat is made is a credential: whoever has it can log in until it expires.")
+    .addHelpText(
+      "after",
+      manual({
+        notes: "What is made is a credential: whoever has it can log in until it expires.",
+        examples: [
+          "dragoman token --gateway gw-01",
+          ["dragoman token --login", "user name, password, client id and address, for another client"],
+          ["dragoman token | dragoman token --inspect -", "what is in it, and what the clouds would object to"],
+        ],
+        exitCodes: { 0: "made, or nothing to object to", 1: "there is something to object to", 2: "wrong use" },
+      }),
+    )
     .action(async (file: string, flags: TokenFlags) => {
       io.exitCode = flags.inspect === undefined ? await mint(file, flags, io) : await inspect(flags.inspect, io);
     });

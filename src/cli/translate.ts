@@ -11,6 +11,7 @@ import { textOrBase64 } from "../message/payload-text.ts";
 import { createTranslator, type Translator } from "../translate.ts";
 import type { Io } from "./io.ts";
 import { configFor } from "./load.ts";
+import { manual } from "./manual.ts";
 
 interface TranslateFlags {
   readonly from?: string;
@@ -38,12 +39,16 @@ export function addTranslateCommand(program: Command, io: Io): void {
     .option("--explain", "add which rule read and printed it, what its variables were, and what nearly fitted", false)
     .addHelpText(
       "after",
-      `
-Prints one JSON line {"topic","qos","payload"} for each packet that would be sent ("payload64" where it is not text).
-Acknowledgements and waiting times are taken as given. Exit code 1: some packet could not be used.
-
-Example:
-  dragoman translate --from thingsboard --to clearblade v1/gateway/telemetry '{"Device A":[{"ts":1483228800000,"values":{"t":42}}]}'`,
+      manual({
+        notes: `Prints one JSON line {"topic","qos","payload"} for each packet that would be sent ("payload64" where it is not text).
+Acknowledgements and waiting times are taken as given.`,
+        examples: [
+          `dragoman translate --from thingsboard --to clearblade v1/gateway/telemetry '{"Device A":[{"ts":1483228800000,"values":{"t":42}}]}'`,
+          `dragoman translate --config dragoman.yaml --explain v1/gateway/connect '{"device":"Device A"}'`,
+          "dragoman translate --config dragoman.yaml --down /devices/Device%20A/commands/setLed on",
+        ],
+        exitCodes: { 0: "all was translated", 1: "some packet could not be used", 2: "wrong use" },
+      }),
     )
     .action(async (topicArgument: string | undefined, payloadArgument: string, flags: TranslateFlags) => {
       const pairing = await pairingFor(flags, io);
