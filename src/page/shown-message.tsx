@@ -43,7 +43,7 @@ export function ShownMessage({ message }: { message: ShownDocument }) {
         <p class="note warn">It was read by dialect "{dialect}", which is not known any more.</p>
       ) : (
         <>
-          <h4>As the rules read it now</h4>
+          <h3 class="minor">As the rules read it now</h3>
           <ReadingInWords reading={reading} />
         </>
       )}

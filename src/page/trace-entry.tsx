@@ -1,11 +1,16 @@
+import { useMemo } from "preact/hooks";
 import type { TraceLine } from "../message/trace.ts";
 import { Meanings, RuleName, Unread, Variables } from "./explained.tsx";
 import { bytes, timeOfDay } from "./format.ts";
 import { TextBlock } from "./text-block.tsx";
 import type { TraceEntry } from "./trace-log.ts";
 
-/** A packet that came in, what it means, and below it what went out because of it. */
-export function TraceEntryView({ entry: { lines } }: { entry: TraceEntry }) {
+/** A packet that came in, what it means, and below it what went out because of it. Drawn anew only when there is more of it. */
+export function TraceEntryView({ entry }: { entry: TraceEntry }) {
+  return useMemo(() => draw(entry), [entry]);
+}
+
+function draw({ lines }: TraceEntry) {
   const sorted = [...lines].sort(
     (a, b) => Number(a.direction === "out") - Number(b.direction === "out") || a.id - b.id,
   );

@@ -20,7 +20,7 @@ export interface TraceLog {
 const maxEntries = 200;
 
 export function traceLog(): TraceLog {
-  let entries: { key: number; lines: TraceLine[] }[] = [];
+  let entries: readonly TraceEntry[] = [];
   let missed = 0;
   return {
     get entries() {
@@ -33,7 +33,7 @@ export function traceLog(): TraceLog {
       for (const line of lines) {
         const kin = entries.find((entry) => entry.lines.some((other) => belongTogether(other, line)));
         if (kin === undefined) entries = [{ key: line.id, lines: [line] }, ...entries].slice(0, maxEntries);
-        else kin.lines = [...kin.lines, line];
+        else entries = entries.map((entry) => (entry === kin ? { key: kin.key, lines: [...kin.lines, line] } : entry));
       }
     },
     miss(count) {
