@@ -8,6 +8,7 @@ import { DragomanError } from "../errors.ts";
 import { doctorText } from "./doctor-text.ts";
 import type { Io } from "./io.ts";
 import { defaultFile } from "./load.ts";
+import { manual } from "./manual.ts";
 import { findRunningBridge } from "./running-bridge.ts";
 
 interface DoctorFlags {
@@ -39,17 +40,22 @@ export function addDoctorCommand(program: Command, io: Io): void {
     .addOption(new Option("--token <token>", "its token; DRAGOMAN_ADMIN_TOKEN keeps it out of process lists"))
     .addHelpText(
       "after",
-      `
-It logs in with the gateways' own identities, subscribes, and publishes nothing but the attach that was asked for. A cloud keeps
+      manual({
+        notes: `It logs in with the gateways' own identities, subscribes, and publishes nothing but the attach that was asked for. A cloud keeps
 one connection per identity: where a bridge runs and is connected, it is asked instead. What is attached elsewhere moves here
-for that moment; ThingsBoard creates a device that it does not know.
-
-Exit codes: 0 all is well, 3 something is doubtful, 1 something does not work, 2 mistakes in the configuration.
-
-Examples:
-  dragoman doctor
-  dragoman doctor plant.yaml --gateway gw-01 --device "Device A"
-  dragoman doctor --json | jq '.steps[] | select(.outcome == "fail")'`,
+for that moment; ThingsBoard creates a device that it does not know.`,
+        examples: [
+          "dragoman doctor",
+          'dragoman doctor plant.yaml --gateway gw-01 --device "Device A"',
+          `dragoman doctor --json | jq '.steps[] | select(.outcome == "fail")'`,
+        ],
+        exitCodes: {
+          0: "all is well",
+          1: "something does not work",
+          2: "mistakes in the configuration, or wrong use",
+          3: "something is doubtful",
+        },
+      }),
     )
     .action(async (file: string, flags: DoctorFlags) => {
       io.exitCode = await doctor(file, flags, io);
