@@ -7,6 +7,14 @@ import { StatusTicker } from "./status-ticker.ts";
 /** Each costs a status per second. */
 const maxStreams = 16;
 
+const headers = {
+  "content-type": "text/event-stream; charset=utf-8",
+  // Nothing comes behind it, and a server that ends waits for no idle connection.
+  connection: "close",
+  // A proxy that collects answers would hold events back.
+  "x-accel-buffering": "no",
+};
+
 export interface EventsSource {
   status(): BridgeStatus;
   readonly trace?: TraceSource;
@@ -39,6 +47,8 @@ export class Events {
   }
 
   answer(context: Context, { trace }: EventsQuestion): Response {
+    // Its body would be read by nobody, and end by nobody.
+    if (context.req.method === "HEAD") return context.body(null, 200, headers);
     if (this.#streams.size >= maxStreams) {
       return context.json({ error: `wanted at most ${maxStreams} readers of events at a time` }, 503);
     }
@@ -54,13 +64,7 @@ export class Events {
       endTrace?.();
       this.#streams.delete(stream);
     });
-    return context.body(stream.body, 200, {
-      "content-type": "text/event-stream; charset=utf-8",
-      // Nothing comes behind it, and a server that ends waits for no idle connection.
-      connection: "close",
-      // A proxy that collects answers would hold events back.
-      "x-accel-buffering": "no",
-    });
+    return context.body(stream.body, 200, headers);
   }
 
   /** Ends all streams. */

@@ -1,6 +1,6 @@
 import { parentPort } from "node:worker_threads";
 import { builtInMappings } from "../mappings.ts";
-import type { WorkerRequest, WorkerResponse } from "./playground.ts";
+import type { WorkerMessage, WorkerRequest, WorkerResponse } from "./playground.ts";
 import { tryMapping } from "./try-mapping.ts";
 import { createWorkbench } from "./workbench.ts";
 
@@ -14,3 +14,4 @@ parentPort?.on("message", ({ id, request }: WorkerRequest) => {
   };
   parentPort?.postMessage(response);
 });
+parentPort?.postMessage("ready" satisfies WorkerMessage);
