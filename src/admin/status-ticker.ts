@@ -1,4 +1,4 @@
-import type { BridgeStatus, GatewayReport } from "../message/status.ts";
+import type { BridgeStatus, DeviceStatus, GatewayReport } from "../message/status.ts";
 
 const everyMs = 1_000;
 /** Unchanged, it is said again after this, which also shows that the connection lives. */
@@ -51,5 +51,9 @@ export class StatusTicker {
 }
 
 function shortened(report: GatewayReport): GatewayReport {
-  return report.devices.length <= maxDevices ? report : { ...report, devices: report.devices.slice(0, maxDevices) };
+  const { devices } = report;
+  if (devices.length <= maxDevices) return report;
+  const deviceCounts: Partial<Record<DeviceStatus["state"], number>> = {};
+  for (const { state } of devices) deviceCounts[state] = (deviceCounts[state] ?? 0) + 1;
+  return { ...report, devices: devices.slice(0, maxDevices), deviceCounts };
 }

@@ -47,6 +47,8 @@ export interface GatewayReport {
   readonly local: LocalStatus;
   readonly upstream: UpstreamStatus;
   readonly devices: readonly DeviceStatus[];
+  /** How many are in each state, where `devices` has but the first of them. */
+  readonly deviceCounts?: Readonly<Partial<Record<DeviceStatus["state"], number>>>;
   readonly inFlight: number;
   readonly openCommands: number;
   readonly ledger: Ledger;

@@ -131,9 +131,9 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
   );
 }
 
-function devicesInWords({ devices }: GatewayReport): string {
-  const states = new Map<string, number>();
-  for (const { state } of devices) states.set(state, (states.get(state) ?? 0) + 1);
+function devicesInWords({ devices, deviceCounts = {} }: GatewayReport): string {
+  const states = new Map<string, number>(Object.entries(deviceCounts));
+  if (states.size === 0) for (const { state } of devices) states.set(state, (states.get(state) ?? 0) + 1);
   if (states.size === 0) return "none seen yet";
   return [...states].map(([state, devicesIn]) => `${count(devicesIn)} ${state}`).join(", ");
 }

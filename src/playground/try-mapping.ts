@@ -19,6 +19,8 @@ import { createTranslator, type Translated } from "../translate.ts";
 import type { Workbench } from "./workbench.ts";
 
 const deploymentFile = "deployment.yaml";
+/** Nobody mends more at a time. */
+const maxMistakes = 100;
 
 /** Compiles the texts of a request and runs its packet through them. Reads no files: `extends` knows built-in mappings only. */
 export function tryMapping(request: PlaygroundRequest, workbench: Workbench): PlaygroundAnswer {
@@ -80,9 +82,11 @@ function placed(
   mistakes: readonly Mistake[],
   ownFile: string = deploymentFile,
 ): readonly PlaygroundMistake[] {
-  return mistakes.map(({ file, line, column, message }) =>
-    file === ownFile
-      ? { where, line, column, message }
-      : { where, line: 1, column: 1, message: `${file}:${line}:${column}: ${message}` },
-  );
+  return mistakes
+    .slice(0, maxMistakes)
+    .map(({ file, line, column, message }) =>
+      file === ownFile
+        ? { where, line, column, message }
+        : { where, line: 1, column: 1, message: `${file}:${line}:${column}: ${message}` },
+    );
 }

@@ -73,7 +73,9 @@ describe("/events", () => {
     const admin = await open(source);
     const { events } = await readEvents(admin.url);
     const { data } = await events.next(({ event }) => event === "status");
-    expect((data as BridgeStatus).gateways[0]?.devices).toHaveLength(100);
+    const [report] = (data as BridgeStatus).gateways;
+    expect(report?.devices).toHaveLength(100);
+    expect(report?.deviceCounts).toEqual({ attached: 5000 });
     const page = await (await fetch(`${admin.url}/devices?search=PUMP-49&offset=90&limit=200`)).json();
     expect(page).toMatchObject({ total: 100, devices: devices.slice(4990).map(({ name }) => ({ device: name })) });
     const most = (await (await fetch(`${admin.url}/devices?limit=5000`)).json()) as { devices: object[] };
