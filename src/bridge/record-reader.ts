@@ -14,6 +14,9 @@ export interface RecordReaderParts {
   readonly mapping?: DeploymentSession | undefined;
 }
 
+/** Stands in the fate of what the disk has changed. */
+const damaged = "damaged: it is not on disk as it was written";
+
 /** The messages of a record. `reopened` is called when it has to go again as a whole, because it reads otherwise now. */
 export type ReadRecord = (record: SpoolRecord, reopened?: () => void) => readonly UpMessage[];
 
@@ -23,6 +26,7 @@ export type ReadRecord = (record: SpoolRecord, reopened?: () => void) => readonl
  */
 export function recordReader({ spool, dialectOf, mapping }: RecordReaderParts): ReadRecord {
   return (record, reopened) => {
+    if (record.isDamaged) return settleOpen(record, { kind: "quarantined", reason: damaged });
     const decoded = dialectOf(record.dialect)?.decode("up", record.packet);
     if (decoded?.kind === "messages") {
       const count = decoded.messages.length + (decoded.misfits.length > 0 ? 1 : 0);

@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import type { Packet } from "../message/packet.ts";
 
 /** A packet and what has to be known of it before it is decoded. */
@@ -10,6 +11,8 @@ export interface StoredRecord {
   /** How many messages it held on arrival. */
   readonly count: number;
   readonly isReply: boolean;
+  /** Its bytes are not those that were written. */
+  readonly isDamaged: boolean;
 }
 
 /** What a state needs of a record, without its texts. */
@@ -22,19 +25,22 @@ export interface RecordHead {
 
 const headLength = 20;
 const replyBit = 0x04;
+const checksumBit = 0x08;
+const checksumLength = 4;
 
 /**
- * Writes a record, format 1:
+ * Writes a record, format 2:
  *
  * | at | length | |
  * |---|---|---|
- * | 0 | 1 | QoS (bits 0 and 1), whether it is a reply (bit 2) |
+ * | 0 | 1 | QoS (bits 0 and 1), whether it is a reply (bit 2), whether it ends with a checksum (bit 3) |
  * | 1 | 1 | length of the dialect's name |
  * | 2 | 2 | length of the topic in UTF-8 |
  * | 4 | 4 | gateway |
  * | 8 | 4 | number of messages |
  * | 12 | 8 | arrival, Unix milliseconds, a double |
  * | 20 | | dialect, topic, payload |
+ * | end | 4 | CRC-32 of all before it; records of format 1 have none |
  *
  * Numbers are little-endian.
  */
@@ -45,8 +51,9 @@ export function encodeRecord(
   const { topic, payload, qos } = arrival.packet;
   const texts = textsOf(arrival.dialect, topic);
   const payloadAt = headLength + texts.bytes.length;
-  const bytes = Buffer.allocUnsafe(payloadAt + payload.length);
-  bytes[0] = qos | (head.isReply ? replyBit : 0);
+  const end = payloadAt + payload.length;
+  const bytes = Buffer.allocUnsafe(end + checksumLength);
+  bytes[0] = qos | checksumBit | (head.isReply ? replyBit : 0);
   bytes[1] = texts.dialectLength;
   bytes.writeUInt16LE(texts.bytes.length - texts.dialectLength, 2);
   bytes.writeUInt32LE(head.gateway, 4);
@@ -54,6 +61,7 @@ export function encodeRecord(
   bytes.writeDoubleLE(arrival.arrivedMs, 12);
   bytes.set(texts.bytes, headLength);
   bytes.set(payload, payloadAt);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, end)), end);
   return bytes;
 }
 
@@ -61,15 +69,17 @@ export function encodeRecord(
 export function decodeRecord(bytes: Buffer): StoredRecord {
   const topicAt = headLength + (bytes[1] as number);
   const payloadAt = topicAt + bytes.readUInt16LE(2);
+  const end = endOf(bytes);
   return {
     gateway: bytes.readUInt32LE(4),
     count: bytes.readUInt32LE(8),
     arrivedMs: bytes.readDoubleLE(12),
     isReply: isReply(bytes),
+    isDamaged: end < bytes.length && crc32(bytes.subarray(0, end)) !== bytes.readUInt32LE(end),
     dialect: bytes.toString("utf8", headLength, topicAt),
     packet: {
       topic: bytes.toString("utf8", topicAt, payloadAt),
-      payload: bytes.subarray(payloadAt),
+      payload: bytes.subarray(payloadAt, end),
       qos: ((bytes[0] as number) & 0x03) as 0 | 1 | 2,
     },
   };
@@ -80,7 +90,7 @@ export function decodeHead(bytes: Buffer): RecordHead {
     gateway: bytes.readUInt32LE(4),
     count: bytes.readUInt32LE(8),
     isReply: isReply(bytes),
-    payloadLength: bytes.length - headLength - (bytes[1] as number) - bytes.readUInt16LE(2),
+    payloadLength: endOf(bytes) - headLength - (bytes[1] as number) - bytes.readUInt16LE(2),
   };
 }
 
@@ -107,6 +117,11 @@ function textsOf(dialect: string, topic: string): Texts {
   topics.set(topic, texts);
   knownTexts.set(dialect, topics);
   return texts;
+}
+
+/** Where the payload ends. */
+function endOf(bytes: Buffer): number {
+  return bytes.length - (((bytes[0] as number) & checksumBit) === 0 ? 0 : checksumLength);
 }
 
 function isReply(bytes: Buffer): boolean {

@@ -55,6 +55,8 @@ export interface SpoolRecord {
   readonly arrivedMs: number;
   readonly dialect: string;
   readonly count: number;
+  /** The disk has changed it: nobody should act on what it says. */
+  readonly isDamaged: boolean;
   /** Whether the message is still to be sent, as of now: pending and not parked. */
   isOpen(index: number): boolean;
 }

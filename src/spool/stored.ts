@@ -1,7 +1,10 @@
 import type { Ledger } from "../message/fate.ts";
 
-/** The layout of the store that this program writes, and the newest that it reads. */
-export const format = 1;
+/**
+ * The layout of the store that this program writes, and the newest that it reads. 2: records have a checksum; those that an
+ * earlier program wrote are read as they are.
+ */
+export const format = 2;
 
 /** What a spool knows of itself, written with every transaction. */
 export interface StoredMeta {

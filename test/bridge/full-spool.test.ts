@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Cloud } from "../../src/cloud/cloud.ts";
 import { connectGateway } from "./gateway-client.ts";
@@ -95,6 +97,29 @@ test("with whenFull: dropOldest, what is on its way is not dropped", async () =>
   expect([...seen].slice(0, 10)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   // One is the attach.
   expect(bridge.ledger().delivered).toBe(seen.size + 1);
+});
+
+test("what the disk has changed is quarantined with its bytes, and the rest goes", async () => {
+  const plant = await openPlant();
+  await plant.stopCloud();
+  let bridge = await plant.open();
+  const gateway = await connectGateway(bridge.url, { token: plant.tokenOf("gw-01") });
+  for (const text of ["one", "the-open-valve", "three"]) {
+    await gateway.say("v1/gateway/telemetry", { "pump-2": [{ ts: 1, values: { text } }] });
+  }
+  await bridge.close({ drainMs: 0 });
+  const path = join(plant.folder, "spool", "data.mdb");
+  const bytes = readFileSync(path);
+  for (let at = bytes.indexOf("the-open"); at !== -1; at = bytes.indexOf("the-open")) bytes.write("the-shut", at);
+  writeFileSync(path, bytes);
+
+  bridge = await plant.open();
+  const cloud = await plant.startCloud();
+  await eventually(() => bridge.ledger()).toMatchObject({ received: 3, delivered: 2, quarantined: 1, pending: 0 });
+  const arrived = cloud.received().filter(({ kind }) => kind === "telemetry");
+  expect(arrived.map(({ payload }) => /"text":"([^"]*)"/.exec(payload.toString())?.[1])).toEqual(["one", "three"]);
+  const { messages } = await bridge.repair.list({ filter: {}, limit: 10 });
+  expect(messages).toMatchObject([{ fate: "quarantined", reason: "damaged: it is not on disk as it was written" }]);
 });
 
 test("directory: memory runs without a disk, and forgets with the process", async () => {

@@ -42,7 +42,7 @@ function entry(count: number, index: number, device?: string): SpoolEntry {
   return {
     ref: { seq: 1, index },
     fate,
-    record: { seq: 1, packet, arrivedMs: 0, dialect: "d", count, isOpen: () => false },
+    record: { seq: 1, packet, arrivedMs: 0, dialect: "d", count, isDamaged: false, isOpen: () => false },
   };
 }
 

@@ -5,8 +5,10 @@ import { mkdir, open, readdir, readFile, stat, truncate, writeFile } from "node:
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
 import { DragomanError } from "../../src/errors.ts";
+import { imbalanceOf } from "../../src/message/fate.ts";
 import type { DeviceId } from "../../src/message/message.ts";
 import { family, singleKey } from "../../src/spool/keys.ts";
 import { openLmdbStore } from "../../src/spool/lmdb-store.ts";
@@ -178,19 +180,69 @@ describe("what cannot be used", () => {
     ]);
   });
 
+  test("what a program of format 1 left is read as it was, and goes on as format 2", async () => {
+    const directory = await newFolder();
+    // Written by the program as it was on 2026-11-21.
+    const fixture = await readFile(join(import.meta.dirname, "fixtures/format-1.mdb.gz"));
+    await writeFile(join(directory, "data.mdb"), gunzipSync(fixture));
+    const device = "pump-2" as DeviceId;
+    for (const more of [1, 2]) {
+      const spool = await openAt(directory);
+      expect(spool.setAside).toBeUndefined();
+      const [one, two] = [spool.gateway("gw-01"), spool.gateway("gw-02")];
+      const down = { received: 2, delivered: 1, pending: 1, dropped: {} };
+      expect(one.ledger).toEqual(ledgerOf({ received: 6, delivered: 2, pending: 2, held: 1, quarantined: 1, down }));
+      expect(two.ledger).toEqual(ledgerOf({ received: 3 + more, pending: 1 + more, dropped: { unknownTopic: 2 } }));
+      expect(textsOf(one.read(0, 10, 1000))).toEqual(["pending", "of three"]);
+      expect(one.read(0, 10, 1000)[1]).toMatchObject({ count: 3, dialect: "thingsboard", isDamaged: false });
+      expect(one.list({}, 10).map(({ fate, ref }) => [fate.kind, ref.index])).toEqual([
+        ["held", 1],
+        ["quarantined", 0],
+      ]);
+      expect([...one.entries()]).toEqual([["attached/pump-2", "default"]]);
+      expect(two.waitingDevices()).toEqual([{ device, held: 0, parked: 1 }]);
+      const texts = ["reply", ...(more === 1 ? [] : ["new"])];
+      expect(textsOf(two.read(0, 10, 1000))).toEqual(texts);
+      await two.append(arrival("new"));
+      expect(imbalanceOf(spool.ledger())).toBe(0);
+      await spool.close();
+    }
+    const { records } = await auditSpool(directory);
+    expect([...records.values()].map(({ text }) => text)).toContain("ünïcode ☂");
+  });
+
+  test("a record that the disk has changed says so, and the others are as they were", async () => {
+    const directory = await newFolder();
+    let spool = await openAt(directory);
+    await spool.gateway("gw").append(arrival("before"));
+    await spool.gateway("gw").append(arrival("the-open-valve"));
+    await spool.close();
+    const path = join(directory, "data.mdb");
+    const bytes = await readFile(path);
+    for (let at = bytes.indexOf("the-open"); at !== -1; at = bytes.indexOf("the-open")) bytes.write("The", at);
+    await writeFile(path, bytes);
+    spool = await openAt(directory);
+    const found = spool.gateway("gw").read(0, 10, 1000);
+    expect(found.map((record) => [Buffer.from(record.packet.payload).toString(), record.isDamaged])).toEqual([
+      ["before", false],
+      ["The-open-valve", true],
+    ]);
+    await spool.close();
+  });
+
   test("a newer format is an error, and everything stays where it is", async () => {
     const directory = await newFolder();
     const spool = await openAt(directory);
     await spool.gateway("gw").append(arrival("x"));
     await spool.close();
     const store = openLmdbStore({ directory, mapBytes: 1024 * 1024, onDamage: () => {} });
-    store.put(singleKey(family.meta), Buffer.from('{"format":2,"shape":"unknown"}'));
+    store.put(singleKey(family.meta), Buffer.from('{"format":3,"shape":"unknown"}'));
     await store.commit();
     await store.close();
     const error = await errorOf(openAt(directory));
     expect([error.code, error.message]).toEqual([
       "ERR_SPOOL_FAILED",
-      `Cannot open spool "${directory}": a newer program wrote it in format 2, wanted at most 1`,
+      `Cannot open spool "${directory}": a newer program wrote it in format 3, wanted at most 2`,
     ]);
     expect(await readdir(directory)).toEqual(["data.mdb", "lock.mdb", "owner.mdb", "owner.mdb-lock", "probe"]);
     const { records } = await auditSpool(directory);
