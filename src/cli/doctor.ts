@@ -1,4 +1,4 @@
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { parseDuration } from "../config/formats.ts";
 import { formatMistake } from "../config/mistake.ts";
 import { type Config, type GatewayConfig, loadConfig } from "../config.ts";
@@ -37,17 +37,17 @@ export function addDoctorCommand(program: Command, io: Io): void {
     .option("--json", "print the steps and the verdict as one JSON document")
     .option("--verbose", "show details and sources of what is right, too")
     .option("--url <url>", "where the running bridge's admin server answers, if not as configured")
-    .addOption(new Option("--token <token>", "its token; DRAGOMAN_ADMIN_TOKEN keeps it out of process lists"))
+    .option("--token <token>", "its token; DRAGOMAN_ADMIN_TOKEN keeps it out of process lists")
     .addHelpText(
       "after",
       manual({
-        notes: `It logs in with the gateways' own identities, subscribes, and publishes nothing but the attach that was asked for. A cloud keeps
-one connection per identity: where a bridge runs and is connected, it is asked instead. What is attached elsewhere moves here
-for that moment; ThingsBoard creates a device that it does not know.`,
+        notes: `It logs in with the gateways' own identities, subscribes, and publishes nothing but the attach that was asked for. A cloud
+keeps one connection per identity, so where a bridge runs and is connected, that is asked instead. A device that is attached
+elsewhere moves here for the moment; ThingsBoard creates one that it does not know.`,
         examples: [
           "dragoman doctor",
-          'dragoman doctor plant.yaml --gateway gw-01 --device "Device A"',
-          `dragoman doctor --json | jq '.steps[] | select(.outcome == "fail")'`,
+          ['dragoman doctor plant.yaml --gateway gw-01 --device "Device A"', "one gateway, and a device behind it"],
+          [`dragoman doctor --json | jq '.steps[] | select(.outcome == "fail")'`, "what does not work, for programs"],
         ],
         exitCodes: {
           0: "all is well",
@@ -71,11 +71,10 @@ async function doctor(file: string, flags: DoctorFlags, io: Io): Promise<number>
   const checkup = new Checkup(witness);
   const loaded = await loadConfig(file, { env: io.env });
   if ("mistakes" in loaded) {
-    await checkup.step({ id: "config", title: "configuration" }, () => ({
-      outcome: "fail",
-      found: loaded.mistakes.length === 1 ? "there is a mistake" : `there are ${loaded.mistakes.length} mistakes`,
-      details: loaded.mistakes.map(formatMistake),
-    }));
+    const [first = "", ...others] = loaded.mistakes.map(formatMistake);
+    const found = others.length === 0 ? first : `${loaded.mistakes.length} mistakes`;
+    const details = others.length === 0 ? [] : [first, ...others];
+    await checkup.step({ id: "config", title: "configuration" }, () => ({ outcome: "fail", found, details }));
     finish(file, checkup.steps);
     return 2;
   }

@@ -34,10 +34,8 @@ export async function checkListen(checkup: Checkup, config: Config, around: Arou
   if (authority === undefined) return;
   await checkup.step({ id: "local.clientCa", title: "authority of the gateways' certificates" }, () =>
     judgeCertificate(authority, {
-      what: 'The certificate in "local.tls.clientCa"',
-      nowMs: around.nowMs,
-      warnDays: 30,
-      renew,
+      ...{ what: 'The certificate in "local.tls.clientCa"', nowMs: around.nowMs, warnDays: 30 },
+      renew: 'Put the authority\'s new certificate into "local.tls.clientCa".',
     }),
   );
 }

@@ -4,8 +4,9 @@ import { attach, attachedByBridge } from "./check-attach.ts";
 import { checkIdentity } from "./check-identity.ts";
 import { askLimits, limitsQuestion, stay, subscribe } from "./check-session.ts";
 import type { Checkup, Finding } from "./checkup.ts";
-import { explainLogin, type OtherGateway } from "./explain-login.ts";
+import { explainLogin } from "./explain-login.ts";
 import { type LoginKit, loginKit } from "./login-kit.ts";
+import type { OtherGateway } from "./login-trials.ts";
 import { clocksAgree, describeClockError, measure } from "./measure-clock.ts";
 import { Probe, type ProbeOptions } from "./probe.ts";
 import { type RunningBridge, reportOf } from "./running-bridge.ts";
@@ -82,8 +83,8 @@ async function connect(kit: LoginKit, about: GatewayExamination): Promise<Probe 
   const { config, checkup, bridge, now } = about;
   const { gateway, access } = kit;
   const ofBridge = reportOf(bridge, gateway.id)?.upstream;
-  const details =
-    ofBridge?.reason === undefined ? [] : [`the running bridge says: ${ofBridge.reason}, ${ofBridge.detail ?? ""}`];
+  const said = [ofBridge?.reason, ofBridge?.detail, ofBridge?.clock].filter((word) => word !== undefined);
+  const details = said.length === 0 ? [] : [`the running bridge says: ${said.join(", ")}`];
   let opened: Probe | undefined;
   await checkup.step({ id: "gateway.connect", title: "CONNECT", gateway: gateway.id }, async (doing) => {
     const probe = new Probe(await freshLogin(kit, now));

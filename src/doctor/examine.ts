@@ -40,11 +40,12 @@ export async function examine(config: Config, options: ExamineOptions): Promise<
 
   const [first] = gateways;
   const access = first && upstreamAccess(config, first);
-  const { diagnosis } = config.upstream.dialect;
+  const { dialect, options: upstream } = config.upstream;
+  const way = { diagnosis: dialect.diagnosis, isAddressOfDialect: upstream.url === undefined, nowMs };
   const about: GatewayExamination = {
     ...{ config, checkup, now, holdMs, takeOver, device },
     bridge: doubted(options.bridge, checkup.steps, config),
-    isReachable: access !== undefined && (await reachCloud(checkup, { access, diagnosis, nowMs })),
+    isReachable: access !== undefined && (await reachCloud(checkup, { access, ...way })),
     taken: new Map(),
     clockIsKnown: false,
   };

@@ -70,13 +70,20 @@ const advice: Readonly<Record<string, readonly Advice[]>> = {
   ],
 };
 
-/** What may be wrong where no connection comes about, then what the dialect knows of its cloud. */
-export function networkCauses(reason: string, ofDialect: readonly RankedCause[] = []): readonly RankedCause[] {
-  const known = advice[reason] ?? [];
-  const general = known.map((cause, index) => likely(cause, index));
-  return [...general, ...ofDialect.map((cause, index) => likely(cause, general.length + index))];
+/**
+ * What may be wrong where no connection comes about: in general, and what the dialect knows of its cloud; the dialect's word
+ * comes first where the address is its own.
+ */
+export function networkCauses(
+  reason: string,
+  { ofDialect = [], isAddressOfDialect = false }: DialectCauses = {},
+): readonly RankedCause[] {
+  const general = advice[reason] ?? [];
+  const causes = isAddressOfDialect ? [...ofDialect, ...general] : [...general, ...ofDialect];
+  return causes.map((cause, index) => ({ ...cause, likelihood: index === 0 ? "likely" : "possible" }));
 }
 
-function likely(cause: Advice, index: number): RankedCause {
-  return { ...cause, likelihood: index === 0 ? "likely" : "possible" };
+export interface DialectCauses {
+  readonly ofDialect?: readonly Advice[];
+  readonly isAddressOfDialect?: boolean;
 }

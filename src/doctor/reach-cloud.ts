@@ -16,16 +16,23 @@ import { explainTls } from "./tls-causes.ts";
 export interface ReachOptions {
   readonly access: UpstreamAccess;
   readonly diagnosis: Diagnosis;
+  /** Whether the address is the dialect's own, no other having been configured. */
+  readonly isAddressOfDialect: boolean;
   readonly nowMs: number;
 }
 
 /** Goes the way to the cloud as far as TLS, a step at a time. Returns whether it got there. */
-export async function reachCloud(checkup: Checkup, { access, diagnosis, nowMs }: ReachOptions): Promise<boolean> {
+export async function reachCloud(checkup: Checkup, options: ReachOptions): Promise<boolean> {
+  const { access, diagnosis, isAddressOfDialect, nowMs } = options;
   const address = parseAddress(access.url);
   const { host, port, isTls } = address;
   const ofDialect = (answer: string) => rankCauses(diagnosis, { stage: "dial", answer });
   const failed = ({ reason, detail }: Failure): Finding => ({
-    ...{ outcome: "fail", found: detail, causes: networkCauses(reason, ofDialect(reason)) },
+    ...{
+      outcome: "fail",
+      found: detail,
+      causes: networkCauses(reason, { ofDialect: ofDialect(reason), isAddressOfDialect }),
+    },
   });
 
   if (isIP(host) === 0) {
@@ -88,10 +95,16 @@ async function resolveName(host: string, failed: (failure: Failure) => Finding):
     const finding = failed({ reason: "dns", detail });
     if ((error as NodeJS.ErrnoException).code !== "EAI_AGAIN") return finding;
     // No answer is another matter than the answer that there is no such name.
-    const [hostName, resolver, ...rest] = finding.causes ?? [];
-    if (hostName === undefined || resolver === undefined) return finding;
-    const first = { ...resolver, likelihood: "likely" as const };
-    return { ...finding, causes: [first, { ...hostName, likelihood: "possible" }, ...rest] };
+    const causes = finding.causes ?? [];
+    const resolver = causes.filter(({ name }) => name === "resolver");
+    const others = causes.filter(({ name }) => name !== "resolver");
+    return {
+      ...finding,
+      causes: [
+        ...resolver.map((cause) => ({ ...cause, likelihood: "likely" as const })),
+        ...others.map((cause) => ({ ...cause, likelihood: "possible" as const })),
+      ],
+    };
   }
 }
 

@@ -26,7 +26,7 @@ export function explainTls(failure: TlsFailure): Finding {
   if (server === undefined || own === undefined) {
     // OpenSSL's words for an answer that is no TLS.
     const isOther = /wrong version number|packet length too long|unknown protocol/i.test(detail);
-    return { outcome: "fail", found: detail, causes: networkCauses(isOther ? "notTls" : "tls", ofDialect) };
+    return { outcome: "fail", found: detail, causes: networkCauses(isOther ? "notTls" : "tls", { ofDialect }) };
   }
   const details = server.chain.map(describeCertificate);
   const causes = [
@@ -34,7 +34,8 @@ export function explainTls(failure: TlsFailure): Finding {
     ...nameCauses(own, failure),
     ...authorityCauses(server, failure),
   ];
-  if (causes.length === 0) return { outcome: "fail", found: detail, details, causes: networkCauses("tls", ofDialect) };
+  if (causes.length === 0)
+    return { outcome: "fail", found: detail, details, causes: networkCauses("tls", { ofDialect }) };
   const others = causes[0]?.name === "unknownAuthority" ? ofDialect : [];
   const ranked = [...causes, ...others].map((cause, index) =>
     index === 0 || cause.likelihood === "proven" ? cause : { ...cause, likelihood: "possible" as const },
