@@ -10,7 +10,7 @@ import type { Config } from "./config.ts";
 import { type LocalKnown, type LocalListener, openListener, type Registry } from "./local/listener.ts";
 import { imbalanceOf, type Ledger } from "./message/fate.ts";
 import { createLatency } from "./message/latency.ts";
-import type { Log } from "./message/log.ts";
+import type { Log, LogControl } from "./message/log.ts";
 import type { SpoolRepair } from "./message/repair.ts";
 import type { BridgeStatus, GatewayReport, ReloadStatus } from "./message/status.ts";
 import { openPlayground } from "./playground/playground.ts";
@@ -18,6 +18,8 @@ import { openSpool } from "./spool/open-spool.ts";
 
 export interface BridgeOptions {
   readonly log: Log;
+  /** What the admin server may change of it; left out: nothing. */
+  readonly logControl?: LogControl;
   /** Shown in status and metrics. */
   readonly version?: string;
   /** Sees every packet on both sides, secrets included. */
@@ -89,7 +91,7 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
     const bridge = { status, ledger: () => spool.ledger(), ledgers, repair };
     const playground = openPlayground();
     opened.push(() => playground.close());
-    const admin = new AdminPlace({ ...bridge, latency, trace, playground });
+    const admin = new AdminPlace({ ...bridge, latency, trace, playground, ...logOf(options) });
     const reloader = new Reloader(config, { links, listener, admin, knownTo, log, now });
     await admin.move(config.admin);
     opened.push(() => admin.close());
@@ -182,6 +184,10 @@ function registryOf({ local, gateways }: Config): { readonly registry?: Registry
       ...(audience === undefined ? {} : { audience }),
     },
   };
+}
+
+function logOf({ logControl }: BridgeOptions): { readonly log?: LogControl } {
+  return logControl === undefined ? {} : { log: logControl };
 }
 
 /** What a spool is called by every process that has it open. */

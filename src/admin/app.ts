@@ -7,6 +7,7 @@ import type { Secret } from "../message/secret.ts";
 import { ownHostOnly, readersOnly, tokenCheck } from "./access.ts";
 import { ledgerDocument } from "./ledger.ts";
 import { addLiveRoutes, type Live, type LiveSource } from "./live.ts";
+import { addLogRoutes } from "./log.ts";
 import { metricsContentType, renderMetrics } from "./metrics.ts";
 import { addPageRoutes, pagePolicy } from "./page.ts";
 import { healthOf, readinessOf } from "./probes.ts";
@@ -68,6 +69,7 @@ export function createApp(options: AppOptions, source: AdminSource, live: Live):
   app.get("/ledger", (context) => context.json(ledgerDocument(source.ledger(), source.ledgers())));
   app.get("/status", (context) => context.json(source.status()));
   addLiveRoutes(app, live);
+  if (source.log !== undefined && live.packets !== undefined) addLogRoutes(app, source.log, live.packets);
   if (source.repair !== undefined) addRepairRoutes(app, source.repair);
   for (const path of ["/healthz", "/readyz", "/metrics", "/ledger", "/status"]) {
     app.all(path, (context) => context.json({ error: "wanted GET" }, 405, { allow: "GET, HEAD" }));

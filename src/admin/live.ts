@@ -1,6 +1,7 @@
 import type { Context, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Ledger } from "../message/fate.ts";
+import type { LogControl } from "../message/log.ts";
 import type { Playground } from "../message/playground.ts";
 import type { BridgeStatus } from "../message/status.ts";
 import type { TraceSource } from "../message/trace.ts";
@@ -9,6 +10,7 @@ import { devicesDocument } from "./devices.ts";
 import { Events } from "./events.ts";
 import { History } from "./history.ts";
 import { countOf, QueryError, textOf } from "./live-query.ts";
+import { PacketLog } from "./packet-log.ts";
 import { readPlaygroundRequest } from "./playground-request.ts";
 
 /** What the page at `/` shows as it happens. */
@@ -18,6 +20,8 @@ export interface LiveSource {
   ledger(): Ledger;
   /** Left out: `/events` has no trace. */
   readonly trace?: TraceSource;
+  /** Left out, or without a trace: the paths below `/log` do not exist. */
+  readonly log?: LogControl;
   /** Left out: `/playground` does not exist. */
   readonly playground?: Playground;
 }
@@ -26,21 +30,25 @@ const maxBodyBytes = 256 * 1024;
 const maxSeconds = 3_600;
 const maxDevices = 200;
 
-/** What the live routes keep between requests: open streams, and the ledger's past. */
+/** What the live routes keep between requests: open streams, the ledger's past, and whose packets are logged. */
 export class Live {
   readonly source: LiveSource;
   readonly events: Events;
   readonly history: History;
+  readonly packets: PacketLog | undefined;
 
   constructor(source: LiveSource) {
     this.source = source;
     this.events = new Events(source);
     this.history = new History(() => source.ledger());
+    const { log, trace } = source;
+    this.packets = log === undefined || trace === undefined ? undefined : new PacketLog(log, trace);
   }
 
   close(): void {
     this.events.close();
     this.history.close();
+    this.packets?.close();
   }
 }
 

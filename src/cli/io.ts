@@ -18,7 +18,7 @@ export interface Io {
   readonly stderr: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Calls `handler` at each such signal; returns how to stop that. */
-  readonly onSignal: (signal: "SIGINT" | "SIGTERM" | "SIGHUP", handler: () => void) => () => void;
+  readonly onSignal: (signal: "SIGINT" | "SIGTERM" | "SIGHUP" | "SIGUSR2", handler: () => void) => () => void;
   /** What the process ends with: 0 ok, 1 failed, 2 usage or configuration, 3 degraded. Each command's action sets it. */
   exitCode: number;
 }

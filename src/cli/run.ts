@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { openBridge } from "../bridge.ts";
 import { loadConfig } from "../config.ts";
+import { openBridgeLog } from "./bridge-log.ts";
 import type { Io } from "./io.ts";
 import { configFor, defaultFile } from "./load.ts";
-import { openLog } from "./log.ts";
 import { manual } from "./manual.ts";
 import { openServiceManager } from "./service-manager.ts";
 import { packageVersion } from "./version.ts";
@@ -25,6 +25,7 @@ export function addRunCommand(program: Command, io: Io): void {
           "dragoman run",
           ["dragoman run /etc/dragoman/dragoman.yaml 2> dragoman.log", "logs as JSON lines"],
           ["kill -HUP PID", "read the configuration again"],
+          ["kill -USR2 PID", "log at debug, or as configured again"],
         ],
         exitCodes: { 0: "stopped as asked", 1: "could not run", 2: "mistakes in the configuration, or wrong use" },
       }),
@@ -37,7 +38,8 @@ export function addRunCommand(program: Command, io: Io): void {
 async function run(file: string, io: Io): Promise<number> {
   const config = await configFor(file, io);
   if (config === undefined) return 2;
-  const log = openLog(config.log, io);
+  const log = openBridgeLog(config.log, io);
+  io.onSignal("SIGUSR2", log.toggle);
   const manager = openServiceManager(io, log);
 
   // Whoever waits for "ready" may send a signal at once, and a supervisor sends one when it likes.
@@ -45,7 +47,7 @@ async function run(file: string, io: Io): Promise<number> {
     io.onSignal("SIGINT", resolve);
     io.onSignal("SIGTERM", resolve);
   });
-  const opened = openBridge(config, { log, version: packageVersion() });
+  const opened = openBridge(config, { log, logControl: log, version: packageVersion() });
   io.onSignal("SIGHUP", () => void reload().catch(() => undefined)); // it did not open: told below
   const bridge = await opened;
   log.info({ listen: bridge.listen, ...(bridge.admin === undefined ? {} : { admin: bridge.admin }) }, "ready");
@@ -56,6 +58,7 @@ async function run(file: string, io: Io): Promise<number> {
   manager.stopping();
   await bridge.close({ drainMs });
   const { pending, held, quarantined } = bridge.ledger();
+  log.flush();
   log.info({ pending, held, quarantined }, "stopped");
   await manager.close();
   return 0;
@@ -65,7 +68,7 @@ async function run(file: string, io: Io): Promise<number> {
     manager.reloading();
     const loaded = await loadConfig(file, { env: io.env });
     const { outcome } = await running.reload(loaded);
-    if ("config" in loaded && outcome !== "refused") log.level = loaded.config.log.level;
+    if ("config" in loaded && outcome !== "refused") log.configure(loaded.config.log);
     manager.ready();
   }
 }

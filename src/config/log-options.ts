@@ -1,3 +1,4 @@
+import { logThresholds } from "../message/log.ts";
 import type { OptionSchema, OptionsOf } from "../message/option-schema.ts";
 
 /** The `log` section. */
@@ -7,9 +8,10 @@ export const logSchema = {
   properties: {
     level: {
       type: "string",
-      enum: ["trace", "debug", "info", "warn", "error", "fatal", "silent"],
+      enum: logThresholds,
       default: "info",
-      description: "The least important events that are logged.",
+      description:
+        "The least important events that are logged. `PUT /log` and SIGUSR2 change it while the bridge runs.",
     },
   },
 } as const satisfies OptionSchema;

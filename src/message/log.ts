@@ -12,6 +12,8 @@ export const logEvents = {
   "reload-needs-restart": ["warn"],
   stopping: ["info"],
   stopped: ["info"],
+  "log-changed": ["info"],
+  packet: ["debug"],
   "service-manager-unreachable": ["warn"],
 
   "gateway-connected": ["info"],
@@ -62,6 +64,19 @@ export const logEvents = {
 
 /** The name of a line: what stands in its `msg`. */
 export type LogEvent = keyof typeof logEvents;
+
+/** The least important level that is written. */
+export const logThresholds = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogThreshold = (typeof logThresholds)[number];
+
+/** What can be changed of a log while it runs. */
+export interface LogControl {
+  level: LogThreshold;
+  /** Writes a line at `debug` whatever the level is: somebody asked for it by name. */
+  insist(fields: object, event: LogEvent): void;
+  /** Lines since the start that were not written because they repeat others, by event. */
+  readonly suppressed: Readonly<Partial<Record<LogEvent, number>>>;
+}
 
 /** Where findings go; `pino` fits. */
 export type Log = Readonly<Record<LogLevel, (fields: object, event: LogEvent) => void>>;
