@@ -60,8 +60,12 @@ export function shortPath(path: string): string {
   return path.split(/[\\/]/).slice(-2).join("/");
 }
 
-/** JSON with one member per line where the text is some, digits as they are; other text as it is. */
+/** Short enough to be read in one line. */
+const shortText = 60;
+
+/** JSON with one member per line where the text is some and long, digits as they are; other text as it is. */
 export function laidOut(text: string): string {
+  if (text.length <= shortText) return text;
   let depth = 0;
   let result = "";
   try {

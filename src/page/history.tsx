@@ -25,7 +25,7 @@ export function HistoryCharts() {
         ))}
       </fieldset>
       {error !== undefined && <p class="note bad">{error}</p>}
-      {points.length < 2 ? (
+      {points.length < 3 ? (
         <p class="quiet">Nothing to draw yet: the bridge remembers from its start on.</p>
       ) : (
         <div class="charts">

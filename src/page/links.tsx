@@ -26,7 +26,7 @@ export function LinksView({ status, live, route }: ViewProps) {
           </label>
         )}
       </div>
-      <ReloadNotice status={status} nowMs={live.nowMs} />
+      {status.reload !== undefined && <ReloadNotice reload={status.reload} nowMs={live.nowMs} />}
       <SpoolUse status={status} />
       {fitting.slice(0, shown).map((gateway) => (
         <GatewayLinks

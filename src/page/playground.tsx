@@ -172,10 +172,14 @@ function packetIn(query: URLSearchParams, dialects: readonly PlaygroundDialect[]
   };
 }
 
+/** What most packets are, to begin with. */
+const usual: readonly string[] = ["telemetry", "command"];
+
 function exampleOf(
   dialect: PlaygroundDialect | undefined,
   direction: Packet["direction"],
 ): Pick<Packet, "topic" | "payload"> {
-  const { topic = "", payload = "" } = dialect?.examples.find((example) => example.direction === direction) ?? {};
+  const examples = dialect?.examples.filter((example) => example.direction === direction) ?? [];
+  const { topic = "", payload = "" } = examples.find(({ describe }) => usual.includes(describe)) ?? examples[0] ?? {};
   return { topic, payload };
 }

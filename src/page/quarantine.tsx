@@ -91,8 +91,8 @@ export function QuarantineView({ route, status, live }: ViewProps) {
         </label>
       </div>
       <p class="quiet">
-        {count(held)} held for their device, {count(quarantined)} quarantined until someone decides. Nothing here is
-        lost, and nothing holds up the rest.
+        {count(held)} held until the cloud takes the device, {count(quarantined)} quarantined until someone decides.
+        Nothing here is lost, and nothing holds up the rest.
       </p>
       <p role="status" class={outcome === undefined ? "unseen" : `note ${outcome.grade}`}>
         {outcome?.text}

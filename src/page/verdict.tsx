@@ -1,5 +1,6 @@
 import type { BridgeStatus } from "../message/status.ts";
-import { dateAndTime, duration, plural } from "./format.ts";
+import { count, dateAndTime, duration, plural } from "./format.ts";
+import { linkTo } from "./route.ts";
 import type { Live } from "./use-live.ts";
 
 export type Grade = "good" | "warn" | "bad";
@@ -7,14 +8,13 @@ export type Grade = "good" | "warn" | "bad";
 /** The whole state in one sentence, and how bad it is. */
 export function verdictOf(status: BridgeStatus): { readonly grade: Grade; readonly text: string } {
   if (!status.healthy) return { grade: "bad", text: "The bridge itself is failing" };
-  const away = status.gateways.filter(({ ready }) => !ready).length;
-  const all = status.gateways.length;
-  if (away > 0)
-    return { grade: "warn", text: `${away} of ${plural(all, "gateway")} without a proven path to the cloud` };
-  return {
-    grade: "good",
-    text: all === 1 ? "The gateway's path is proven" : `All ${plural(all, "gateway")} have a proven path`,
-  };
+  const all = plural(status.gateways.length, "gateway");
+  const unproven = status.gateways.filter(({ ready }) => !ready).length;
+  if (unproven > 0) return { grade: "warn", text: `${unproven} of ${all} without a proven path to the cloud` };
+  const away = status.gateways.filter(({ local }) => !local.connected).length;
+  const proven = `${all} with a proven path to the cloud`;
+  if (away > 0) return { grade: "warn", text: `${proven}, ${count(away)} not connected here` };
+  return { grade: "good", text: proven };
 }
 
 /** Says at a glance whether anything wants attention. Screen readers hear it when it changes, not at every figure. */
@@ -31,6 +31,12 @@ export function Verdict({ live: { status, isConnected, nowMs } }: { live: Live }
           {reason}
         </p>
       ))}
+      {status.reload?.outcome === "refused" && (
+        <p class="note bad">
+          A changed configuration was refused, so the one before is in use.{" "}
+          <a href={linkTo("links")}>Where it is wrong</a>
+        </p>
+      )}
       <p class="quiet facts">
         <span>version {status.version}</span>
         <span title={`since ${dateAndTime(status.startedMs)}`}>up {duration(nowMs - status.startedMs)}</span>

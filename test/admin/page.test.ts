@@ -15,7 +15,7 @@ describeInBrowser("the page", () => {
     test("the state of the links and why it is so", async () => {
       const { plant, page } = await openAll();
       const gateway = page.locator("details", { hasText: "gw-01" });
-      await seen(page.getByRole("status"), "The gateway's path is proven");
+      await seen(page.getByRole("status"), "1 gateway with a proven path to the cloud");
       await seen(gateway, "ready");
       await seen(gateway, "MQTT 5");
       await seen(gateway, /Tokenexpires in 59 min|Tokenexpires in 1 h/);
@@ -27,7 +27,20 @@ describeInBrowser("the page", () => {
       expect(await page.title()).toBe("⚠ Links · dragoman");
 
       await plant.startCloud();
-      await seen(page.getByRole("status"), "The gateway's path is proven");
+      await seen(page.getByRole("status"), "1 gateway with a proven path to the cloud");
+    });
+
+    test("a changed configuration that was refused, with its mistakes, until there is a right one", async () => {
+      const { plant, bridge, page } = await openAll();
+      const reload = async () => bridge.reload(await loadConfig(plant.configFile, { env: {} }));
+      plant.configure({ rules: { detachAfter: "soon" } });
+      await reload();
+      await seen(page.getByRole("banner"), "A changed configuration was refused");
+      await seen(page.getByRole("main"), /dragoman\.yaml:\d+:\d+: /);
+      plant.configure({ rules: { detachAfter: "20m" } });
+      await reload();
+      await seen(page.getByRole("main"), "The changed configuration is in use");
+      await eventually(() => page.getByRole("banner").textContent()).not.toContain("refused");
     });
 
     test("devices with what holds them and their documents, and finds them by name", async () => {
@@ -44,9 +57,9 @@ describeInBrowser("the page", () => {
       await seen(row("Device A"), "attached");
       await seen(row("Stray"), "held");
       await row("Device A").getByText("desired").click();
-      await seen(row("Device A"), '"interval": 30');
+      await seen(row("Device A"), '"interval":30');
       await row("Device A").getByText("reported").click();
-      await seen(row("Device A"), '"serial": "S-1"');
+      await seen(row("Device A"), '"serial":"S-1"');
 
       await page.getByLabel("Name").fill("stra");
       await eventually(() => page.getByRole("row").count()).toBe(2);
@@ -104,7 +117,7 @@ describeInBrowser("the page", () => {
       const bridge = await openRunning(await configOf(plant));
       const page = await openPage(`${bridge.admin}/#quarantine`);
       await page.getByText(telemetry, { exact: true }).click();
-      await seen(page.getByRole("listitem"), '"n": 7');
+      await seen(page.getByRole("listitem"), '"n":7');
       await seen(page.getByRole("listitem"), /rule telemetry.*thingsboard\.yaml:\d+/s);
       await page.getByRole("button", { name: /^Retry message/ }).click();
       await seen(page.getByText("1 message tried again."), "1 message tried again.");
@@ -272,23 +285,23 @@ describeInBrowser("the page", () => {
     await seen(page.getByRole("alert"), "It did not take that one.");
     await page.getByLabel("Token").fill(token);
     await page.keyboard.press("Enter");
-    await seen(page.getByRole("status"), "The gateway's path is proven");
+    await seen(page.getByRole("status"), "1 gateway with a proven path to the cloud");
     await openView(page, "Trace");
     await traced(page, gateway);
     await page.reload();
-    await seen(page.getByRole("status"), "The gateway's path is proven");
+    await seen(page.getByRole("status"), "1 gateway with a proven path to the cloud");
     expect(page.url()).not.toContain(token);
     expect(await page.content()).not.toContain(token);
   });
 
   test("the page says when the bridge does not answer, and comes back with it", async () => {
     const { plant, bridge, page } = await openAll({ expected: /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE|Failed to load/ });
-    await seen(page.getByRole("status"), "The gateway's path is proven");
+    await seen(page.getByRole("status"), "1 gateway with a proven path to the cloud");
     await bridge.close();
     await seen(page.getByRole("status"), "The bridge does not answer");
     plant.configure({ admin: { listen: bridge.admin } });
     await plant.open();
-    await seen(page.getByRole("status"), "The gateway's path is proven");
+    await seen(page.getByRole("status"), "1 gateway with a proven path to the cloud");
   });
 });
 
