@@ -11,6 +11,7 @@ import type { LogOptions } from "./config/log-options.ts";
 import { mergeRules } from "./config/merge-rules.ts";
 import type { Mistake } from "./config/mistake.ts";
 import { didYouMean } from "./config/near-miss.ts";
+import type { ReloadOptions } from "./config/reload-options.ts";
 import { createReport } from "./config/report.ts";
 import { resolveOptions } from "./config/resolve.ts";
 import { configSchema, type Parameters } from "./config/schema.ts";
@@ -48,6 +49,7 @@ export interface Config {
   readonly spool: SpoolOptions;
   readonly admin: AdminOptions | false;
   readonly log: LogOptions;
+  readonly reload: ReloadOptions;
 }
 
 export interface GatewayConfig {
@@ -68,19 +70,22 @@ export interface LoadConfigOptions {
   readonly dialects?: DialectLibrary;
 }
 
+/** A configuration, or every mistake in it. */
+export type Loaded = ({ readonly config: Config } | { readonly mistakes: readonly Mistake[] }) & {
+  /** What was read for it, or should have been: absolute paths. */
+  readonly files: readonly string[];
+};
+
 /**
  * Reads a configuration file and all files it refers to, and checks it: opens no port and makes no connection.
  *
  * @returns The configuration, or every mistake in it, each with its place, in reading order. Mistakes never hold secrets.
  */
-export async function loadConfig(
-  file: string,
-  options: LoadConfigOptions,
-): Promise<{ readonly config: Config } | { readonly mistakes: readonly Mistake[] }> {
+export async function loadConfig(file: string, options: LoadConfigOptions): Promise<Loaded> {
   const library = options.dialects ?? builtInDialects();
   const source = readSource(file, { env: options.env, includes: ["/gateways"] });
   const report = createReport(source);
-  if (source.broken.has("")) return { mistakes: report.mistakes() };
+  if (source.broken.has("")) return { mistakes: report.mistakes(), files: [...source.files] };
 
   const root = sectionOf(source, report);
   const mappingMistakes: Mistake[] = [];
@@ -96,11 +101,12 @@ export async function loadConfig(
 
   const mapping = loadMapping(root, source, sides);
   mappingMistakes.push(...mapping.mistakes);
+  const files = [...source.files, ...mapping.files];
 
   const mistakes = [...report.mistakes(), ...mappingMistakes];
   const { local, upstream } = sides;
-  if (mistakes.length > 0 || local === undefined || upstream === undefined) return { mistakes };
-  return { config: resolveConfig(source, schema, { local, upstream, mapping: mapping.deployment }) };
+  if (mistakes.length > 0 || local === undefined || upstream === undefined) return { mistakes, files };
+  return { config: resolveConfig(source, schema, { local, upstream, mapping: mapping.deployment }), files };
 
   function dialectOf(side: "local" | "upstream"): Dialect | undefined {
     const name = root.section(side).text("dialect");
@@ -137,10 +143,14 @@ function resolveConfig(
   schema: ReturnType<typeof configSchema>,
   dialects: { readonly local: Dialect; readonly upstream: Dialect; readonly mapping: Deployment | undefined },
 ): Config {
-  const { local, upstream, gateways, spool, admin, log } = resolveOptions(schema, source.value, source.folder) as Omit<
-    Config,
-    "file" | "local" | "upstream"
-  > & { readonly local: LocalOptions; readonly upstream: UpstreamOptions };
+  const { local, upstream, gateways, spool, admin, log, reload } = resolveOptions(
+    schema,
+    source.value,
+    source.folder,
+  ) as Omit<Config, "file" | "local" | "upstream"> & {
+    readonly local: LocalOptions;
+    readonly upstream: UpstreamOptions;
+  };
   const parameters = {
     local: parametersIn(local, dialects.local),
     upstream: parametersIn(upstream, dialects.upstream),
@@ -173,6 +183,7 @@ function resolveConfig(
     spool,
     admin,
     log,
+    reload,
   });
 }
 

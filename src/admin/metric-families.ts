@@ -43,6 +43,16 @@ export const families: readonly Family[] = [
   },
   ofBridge("dragoman_start_timestamp_seconds", "When the bridge started, in Unix seconds.", (s) => s.startedMs / 1000),
   ofBridge("dragoman_healthy", "1 when the ledger adds up and the spool can be written.", (s) => Number(s.healthy)),
+  ofBridge(
+    "dragoman_config_last_reload_successful",
+    "1 when the configuration that was read last is in force.",
+    ({ reload }) => Number(reload?.outcome !== "refused"),
+  ),
+  ofBridge(
+    "dragoman_config_last_reload_success_timestamp_seconds",
+    "When the configuration in force was taken over, in Unix seconds.",
+    ({ reload, startedMs }) => (reload?.inForceMs ?? startedMs) / 1000,
+  ),
   ofBridge("dragoman_spool_waiting_bytes", "Payload bytes that wait in the spool.", (s) => s.waitingBytes),
   ofBridge("dragoman_spool_max_bytes", "Payload bytes that may wait in the spool.", (s) => s.maxBytes),
   {

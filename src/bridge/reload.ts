@@ -26,6 +26,7 @@ export interface ReloaderParts {
 export class Reloader {
   #config: Config;
   #last: ReloadStatus | undefined;
+  #inForceMs: number;
   readonly #parts: ReloaderParts;
   #isClosed = false;
   #running: Promise<unknown> = Promise.resolve();
@@ -33,6 +34,7 @@ export class Reloader {
   constructor(config: Config, parts: ReloaderParts) {
     this.#config = config;
     this.#parts = parts;
+    this.#inForceMs = parts.now();
   }
 
   /** What the bridge runs with. */
@@ -53,8 +55,10 @@ export class Reloader {
   /** One at a time, in the order of calls. */
   reload(reloaded: Reloaded): Promise<ReloadStatus> {
     const done = this.#running.then(async () => {
-      const outcome = await this.#apply(reloaded);
-      this.#last = { atMs: this.#parts.now(), ...outcome };
+      const result = await this.#apply(reloaded);
+      const atMs = this.#parts.now();
+      if (result.outcome !== "refused") this.#inForceMs = atMs;
+      this.#last = { atMs, inForceMs: this.#inForceMs, ...result };
       this.#tell(this.#last);
       return this.#last;
     });
@@ -62,7 +66,7 @@ export class Reloader {
     return done;
   }
 
-  async #apply(reloaded: Reloaded): Promise<Omit<ReloadStatus, "atMs">> {
+  async #apply(reloaded: Reloaded): Promise<Omit<ReloadStatus, "atMs" | "inForceMs">> {
     if (this.#isClosed) return { outcome: "refused", mistakes: ["Cannot reload: the bridge is closed"] };
     if ("mistakes" in reloaded) return { outcome: "refused", mistakes: reloaded.mistakes.map(formatMistake) };
     const { admin, knownTo, links, listener } = this.#parts;

@@ -1,5 +1,5 @@
 import { formatMistake } from "../config/mistake.ts";
-import { type Config, loadConfig } from "../config.ts";
+import { type Config, type Loaded, loadConfig } from "../config.ts";
 import type { Io } from "./io.ts";
 
 /** What commands read where no file is named. */
@@ -7,8 +7,16 @@ export const defaultFile = "dragoman.yaml";
 
 /** Reads the configuration for a command; tells every mistake on stderr and gives nothing where there are some (exit 2). */
 export async function configFor(file: string, io: Io): Promise<Config | undefined> {
+  return (await loadedFor(file, io))?.config;
+}
+
+/** The same with the files that it came from. */
+export async function loadedFor(
+  file: string,
+  io: Io,
+): Promise<Extract<Loaded, { readonly config: Config }> | undefined> {
   const loaded = await loadConfig(file, { env: io.env });
-  if ("config" in loaded) return loaded.config;
+  if ("config" in loaded) return loaded;
   for (const mistake of loaded.mistakes) io.stderr.write(`${formatMistake(mistake)}\n`);
   return undefined;
 }

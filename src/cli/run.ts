@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { openBridge } from "../bridge.ts";
-import { loadConfig } from "../config.ts";
 import { openBridgeLog } from "./bridge-log.ts";
+import { followConfig } from "./follow-config.ts";
 import type { Io } from "./io.ts";
-import { configFor, defaultFile } from "./load.ts";
+import { defaultFile, loadedFor } from "./load.ts";
 import { manual } from "./manual.ts";
 import { openServiceManager } from "./service-manager.ts";
 import { packageVersion } from "./version.ts";
@@ -15,7 +15,7 @@ const drainMs = 10_000;
 export function addRunCommand(program: Command, io: Io): void {
   program
     .command("run")
-    .description("run the bridge until SIGINT or SIGTERM; SIGHUP reads the configuration again")
+    .description("run the bridge until SIGINT or SIGTERM; SIGHUP or a changed file reads the configuration again")
     .argument("[file]", "configuration file", defaultFile)
     .addHelpText(
       "after",
@@ -24,7 +24,7 @@ export function addRunCommand(program: Command, io: Io): void {
         examples: [
           "dragoman run",
           ["dragoman run /etc/dragoman/dragoman.yaml 2> dragoman.log", "logs as JSON lines"],
-          ["kill -HUP PID", "read the configuration again"],
+          ["kill -HUP PID", "read the configuration again at once"],
           ["kill -USR2 PID", "log at debug, or as configured again"],
         ],
         exitCodes: { 0: "stopped as asked", 1: "could not run", 2: "mistakes in the configuration, or wrong use" },
@@ -36,8 +36,9 @@ export function addRunCommand(program: Command, io: Io): void {
 }
 
 async function run(file: string, io: Io): Promise<number> {
-  const config = await configFor(file, io);
-  if (config === undefined) return 2;
+  const loaded = await loadedFor(file, io);
+  if (loaded === undefined) return 2;
+  const { config } = loaded;
   const log = openBridgeLog(config.log, io);
   io.onSignal("SIGUSR2", log.toggle);
   const manager = openServiceManager(io, log);
@@ -48,11 +49,12 @@ async function run(file: string, io: Io): Promise<number> {
     io.onSignal("SIGTERM", resolve);
   });
   const opened = openBridge(config, { log, logControl: log, version: packageVersion() });
-  io.onSignal("SIGHUP", () => void reload().catch(() => undefined)); // it did not open: told below
+  const unfollow = followConfig({ file, io, log, manager, loaded, opened });
   const bridge = await opened;
   log.info({ listen: bridge.listen, ...(bridge.admin === undefined ? {} : { admin: bridge.admin }) }, "ready");
   manager.ready();
   await stop;
+  unfollow();
 
   log.info({}, "stopping");
   manager.stopping();
@@ -62,13 +64,4 @@ async function run(file: string, io: Io): Promise<number> {
   log.info({ pending, held, quarantined }, "stopped");
   await manager.close();
   return 0;
-
-  async function reload(): Promise<void> {
-    const running = await opened;
-    manager.reloading();
-    const loaded = await loadConfig(file, { env: io.env });
-    const { outcome } = await running.reload(loaded);
-    if ("config" in loaded && outcome !== "refused") log.configure(loaded.config.log);
-    manager.ready();
-  }
 }

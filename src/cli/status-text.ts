@@ -37,7 +37,26 @@ function verdict(status: BridgeStatus, look: StatusLook): string[] {
   return [
     `dragoman ${printable(status.version)}: ${word}, up ${shortAge(look.nowMs - status.startedMs)}, ${listening}`,
     ...status.reasons.map((reason) => paint("red", `  ${printable(reason)}`)),
+    ...reloadLines(status, look),
   ];
+}
+
+function reloadLines({ reload }: BridgeStatus, look: StatusLook): string[] {
+  if (reload === undefined) return [];
+  const { atMs, outcome, mistakes = [], changes = [], needsRestart = [] } = reload;
+  const age = `${shortAge(look.nowMs - atMs)} ago`;
+  if (outcome === "refused") {
+    const paint = painter(look);
+    const lines = mistakes.slice(0, look.maxRows).map((mistake) => `  ${printable(mistake)}`);
+    return [
+      paint("red", `  configuration refused ${age}, the one before is in force:`),
+      ...lines.map((line) => paint("red", `  ${line}`)),
+      ...remainder(mistakes.length - lines.length),
+    ];
+  }
+  const what = changes.length === 1 ? printable(changes[0] ?? "") : `${changes.length} changes`;
+  const late = needsRestart.map(printable).join(", ");
+  return [`  configuration reloaded ${age}: ${what}${late === "" ? "" : `; after a restart only: ${late}`}`];
 }
 
 function gatewayTable(gateways: readonly GatewayReport[], look: StatusLook): string[] {

@@ -14,21 +14,26 @@ export function loadMapping(
   root: Section,
   source: Source,
   sides: Sides,
-): { readonly deployment: Deployment | undefined; readonly mistakes: readonly Mistake[] } {
+): {
+  readonly deployment: Deployment | undefined;
+  readonly files: readonly string[];
+  readonly mistakes: readonly Mistake[];
+} {
   const path = root.text("mapping");
-  if (path === undefined) return { deployment: undefined, mistakes: [] };
+  if (path === undefined) return { deployment: undefined, files: [], mistakes: [] };
   const file = isAbsolute(path) ? path : join(dirname(source.file), path);
+  const files = [resolve(source.folder, path)];
   const read = readText(resolve(source.folder, path));
   if ("fault" in read) {
     root.report(`cannot read "${path}": ${read.fault}`, "mapping");
-    return { deployment: undefined, mistakes: [] };
+    return { deployment: undefined, files, mistakes: [] };
   }
   const compiled = compileDeployment({ file, text: read.text });
-  if ("mistakes" in compiled) return { deployment: undefined, mistakes: compiled.mistakes };
+  if ("mistakes" in compiled) return { deployment: undefined, files, mistakes: compiled.mistakes };
   const { deployment } = compiled;
   const { local, upstream } = sides;
   const mistakes = local === undefined || upstream === undefined ? [] : fitOf(deployment, { local, upstream });
-  return { deployment, mistakes };
+  return { deployment, files, mistakes };
 }
 
 /** What in a mapping has no sense between these two clouds. */

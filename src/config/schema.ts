@@ -6,6 +6,7 @@ import type { ObjectSchema, OptionSchema } from "../message/option-schema.ts";
 import { spoolSchema } from "../spool/options.ts";
 import { gatewayUpstreamSchema, upstreamSchema } from "../upstream/options.ts";
 import { logSchema } from "./log-options.ts";
+import { reloadSchema } from "./reload-options.ts";
 
 /** What a dialect needs to be told, as its mapping file lists it. */
 export type Parameters = readonly (Dialect["parameters"][number] & { readonly isOptional?: boolean })[];
@@ -60,6 +61,7 @@ export function configSchema(parameters: { readonly local: Parameters; readonly 
         description: "Health, metrics and status over HTTP; false turns it off.",
       },
       log: { ...logSchema, default: {}, description: "What is logged." },
+      reload: { ...reloadSchema, default: {}, description: "How a changed configuration is taken over." },
       allowInlineSecrets: {
         type: "boolean",
         default: false,

@@ -31,6 +31,8 @@ export interface Source {
   readonly file: string;
   /** What relative paths in it are relative to; absolute. */
   readonly folder: string;
+  /** All that was read, or should have been; absolute. */
+  readonly files: ReadonlySet<string>;
   readonly value: unknown;
   /** By JSON pointer (RFC 6901), the root being `""`. Values whose references failed are listed in `broken`. */
   readonly nodes: ReadonlyMap<string, SourceNode>;
@@ -56,17 +58,23 @@ export function readSource(file: string, options: ReadSourceOptions): Source {
   const nodes = new Map<string, SourceNode>();
   const broken = new Set<string>();
   const mistakes: { pointer: string; place: Place; text: string }[] = [];
+  const files = new Set<string>();
   const value = readYaml(file, file, { pointer: "", place: { file, line: 1, column: 1 } });
-  return { file, folder, value, nodes, broken, mistakes };
+  return { file, folder, files, value, nodes, broken, mistakes };
+
+  function read(path: string): ReturnType<typeof readText> {
+    files.add(resolve(path));
+    return readText(path);
+  }
 
   function readYaml(path: string, shown: string, from: { pointer: string; place: Place }): unknown {
-    const read = readText(path);
-    if ("fault" in read) {
-      fail(from.pointer, from.place, `cannot read "${shown}": ${read.fault}`);
+    const found = read(path);
+    if ("fault" in found) {
+      fail(from.pointer, from.place, `cannot read "${shown}": ${found.fault}`);
       return undefined;
     }
     const lines = new LineCounter();
-    const document = parseDocument(read.text, {
+    const document = parseDocument(found.text, {
       lineCounter: lines,
       uniqueKeys: false,
       prettyErrors: false,
@@ -159,9 +167,9 @@ export function readSource(file: string, options: ReadSourceOptions): Source {
     if (options.includes.includes(pointer)) {
       return { source: readYaml(resolve(folder, path), join(dirname(file), path), { pointer, place }) };
     }
-    const read = readText(resolve(folder, path));
-    if ("fault" in read) fail(pointer, place, `cannot read "${path}": ${read.fault}`);
-    return { value: "fault" in read ? "" : read.text.replace(/\r?\n$/, ""), origin: "file" };
+    const found = read(resolve(folder, path));
+    if ("fault" in found) fail(pointer, place, `cannot read "${path}": ${found.fault}`);
+    return { value: "fault" in found ? "" : found.text.replace(/\r?\n$/, ""), origin: "file" };
   }
 
   function fail(pointer: string, place: Place, text: string): void {

@@ -59,6 +59,8 @@ export interface GatewayReport {
 /** What became of the last changed configuration. */
 export interface ReloadStatus {
   readonly atMs: number;
+  /** Since when the configuration in force has been. */
+  readonly inForceMs: number;
   /**
    * `applied`: the bridge runs with it. `needs-restart`: it does, but for what `needsRestart` names. `refused`: it goes on
    * with the one before.

@@ -61,6 +61,10 @@ describe("renderMetrics()", () => {
     const families = await scrape([sampleGateway("gw-1"), brokenGateway("gw-2")]);
     const [works, broken] = [{ gateway: "gw-1" }, { gateway: "gw-2" }];
     expect(figure(families, "dragoman_healthy", {})).toBe(1);
+    expect(figure(families, "dragoman_config_last_reload_successful", {})).toBe(1);
+    expect(figure(families, "dragoman_config_last_reload_success_timestamp_seconds", {})).toBe(
+      sampleStatus([]).startedMs / 1000,
+    );
     expect(figure(families, "dragoman_spool_waiting_bytes", {})).toBe(12_595);
     expect(figure(families, "dragoman_spool_max_bytes", {})).toBe(1024 ** 3);
     expect(figure(families, "dragoman_gateway_ready", works)).toBe(1);

@@ -22,6 +22,8 @@ export interface ConfigSections {
   readonly spool?: object;
   readonly log?: object;
   readonly admin?: object | false;
+  /** Files are not watched unless it says so: a test that writes them says when they are read. */
+  readonly reload?: object;
   /** Those of the plant's gateways that are configured; left out: all. */
   readonly only?: readonly string[];
 }
@@ -44,6 +46,8 @@ export interface Plant {
   tokenOf(gateway: string): string;
   /** The private key of a gateway, in PEM. */
   keyOf(gateway: string): string;
+  /** Another private key, good for each of them. */
+  readonly spareKey: string;
   /** Writes the configuration anew, with these sections changed. */
   configure(sections: ConfigSections): void;
   /** Closes the cloud; all its connections go. */
@@ -70,6 +74,7 @@ export interface RunningBridge extends Bridge {
 
 const place = { project: "acme-iot", location: "us-central1", registry: "plant-1", subscription: "sub-77" };
 const keys = new Map<string, ReturnType<typeof ecIdentity>>();
+const spare = ecIdentity();
 
 /** Everything is closed and removed when the test ends. */
 export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
@@ -92,7 +97,7 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
     ...place,
     devices: gateways.map((id) => ({
       id,
-      publicKeys: [keys.get(id)?.publicPem ?? missing(id)],
+      publicKeys: [keys.get(id)?.publicPem ?? missing(id), spare.publicPem],
       gateway: bound === undefined ? {} : { bound },
     })),
     anyDevice: bound === undefined,
@@ -127,6 +132,7 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
       spool: { directory: "spool", ...merged.spool },
       admin: merged.admin === false ? false : { listen: "http://127.0.0.1:0", ...merged.admin },
       rules: merged.rules ?? {},
+      reload: { watch: false, ...merged.reload },
       ...(merged.mapping === undefined ? {} : { mapping: merged.mapping }),
       log: { level: "debug", ...merged.log },
     });
@@ -142,6 +148,7 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
     configFile,
     tokenOf,
     keyOf,
+    spareKey: pemOf(spare),
     configure,
     stopCloud: () => cloud.close(),
     async startCloud(more) {

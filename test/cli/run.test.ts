@@ -1,5 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { BridgeStatus } from "../../src/message/status.ts";
 import { runProgram, startBridge } from "../bridge/bridge-process.ts";
 import { connectGateway } from "../bridge/gateway-client.ts";
 import { eventually, openPlant } from "../bridge/harness.ts";
@@ -125,6 +127,29 @@ test("SIGHUP with a file that is right but cannot be run, as on a taken port, go
   expect(record.payload.toString()).toBe('[{"ts":1,"values":{"n":1}}]');
   expect(await bridge.end("SIGTERM")).toBe(0);
   expect(bridge.text()).not.toMatch(/^\s+at /m);
+});
+
+test("a changed file is taken over by itself, and one that it names", async () => {
+  const plant = await openPlant({ mapping: "plant.yaml", reload: { watch: true } });
+  const mapping = join(plant.folder, "plant.yaml");
+  const write = (key: string) =>
+    writeFileSync(mapping, `mapping: p\nrules: { all: { keys: { n: { to: ${key} } } } }\n`);
+  write("before");
+  const bridge = await startBridge(plant.configFile);
+  const gateway = await connectGateway(bridge.url, { token: plant.tokenOf("gw-01") });
+  write("after");
+  const reloaded = await bridge.log.next(({ msg }) => msg === "reloaded");
+  expect(reloaded).toMatchObject({ changes: ["mapping"] });
+  await gateway.say("v1/gateway/telemetry", '{"Device A":[{"ts":1,"values":{"n":1}}]}');
+  expect((await plant.cloud.next("telemetry")).payload.toString()).toBe('[{"ts":1,"values":{"after":1}}]');
+
+  write("fine, to: twice");
+  await bridge.log.next(({ msg }) => msg === "reload-refused");
+  const { reload } = JSON.parse((await bridge.get("/status")).text) as BridgeStatus;
+  expect(reload).toMatchObject({ outcome: "refused", mistakes: [expect.stringContaining("plant.yaml:2:")] });
+  write("mended");
+  await bridge.log.next(({ msg }) => msg === "reloaded", reloaded);
+  expect(await bridge.end("SIGTERM")).toBe(0);
 });
 
 test("SIGTERM that comes while SIGHUP is at work ends it all the same", async () => {

@@ -8,7 +8,7 @@ import type { Io } from "../../src/cli/io.ts";
 import { addStatusCommand } from "../../src/cli/status.ts";
 import { isDegraded, statusText } from "../../src/cli/status-text.ts";
 import { Secret } from "../../src/message/secret.ts";
-import type { BridgeStatus } from "../../src/message/status.ts";
+import type { BridgeStatus, ReloadStatus } from "../../src/message/status.ts";
 import { brokenGateway, busyLedger, sampleGateway, sampleNowMs, sampleStatus } from "../admin/sample-status.ts";
 
 const closers: (() => Promise<unknown> | unknown)[] = [];
@@ -20,6 +20,26 @@ afterEach(async () => {
 const plain = { nowMs: sampleNowMs, isColoured: false, maxRows: 20 };
 
 describe("statusText()", () => {
+  test("says what became of the last changed configuration", () => {
+    const at = { atMs: sampleNowMs - 60_000, inForceMs: sampleNowMs - 60_000 };
+    const lineOf = (reload: ReloadStatus) => statusText(sampleStatus([], { reload }), plain).split("\n").slice(1, 3);
+    expect(lineOf({ ...at, outcome: "applied", changes: ["mapping"] })[0]).toBe(
+      "  configuration reloaded 1m 0s ago: mapping",
+    );
+    expect(
+      lineOf({
+        ...at,
+        outcome: "needs-restart",
+        changes: ["mapping", "spool.maxBytes"],
+        needsRestart: ["spool.maxBytes"],
+      })[0],
+    ).toBe("  configuration reloaded 1m 0s ago: 2 changes; after a restart only: spool.maxBytes");
+    expect(lineOf({ ...at, outcome: "refused", mistakes: ["plant.yaml:1:2: found x, wanted y"] })).toEqual([
+      "  configuration refused 1m 0s ago, the one before is in force:",
+      "    plant.yaml:1:2: found x, wanted y",
+    ]);
+  });
+
   test("shows links, devices, a ledger that adds up, and the backlog; the worst first", () => {
     const gateways = [sampleGateway("plant-1-gw"), brokenGateway("plant-2-gw")];
     const status = sampleStatus(gateways, { ledger: busyLedger() });

@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references to the environment are what is tested.
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../src/config.ts";
 import { dialectNamed } from "../../src/mappings.ts";
@@ -45,6 +45,7 @@ describe("the file", () => {
   test("missing", async () => {
     const loaded = await loadConfig(join("no", "such.yaml"), { env: {} });
     expect(loaded).toEqual({
+      files: [resolve("no/such.yaml")],
       mistakes: [{ file: "no/such.yaml", line: 1, column: 1, message: 'cannot read "no/such.yaml": no such file' }],
     });
   });
@@ -102,7 +103,7 @@ describe("keys and values", () => {
     "an unknown key": {
       sections: { colour: "blue", rules: "{ __proto__: 1 }" },
       says: [
-        'dragoman.yaml:4:1: colour: unknown key, wanted one of "local", "upstream", "gateways", "spool", "rules", "mapping", "admin", "log", "allowInlineSecrets"',
+        'dragoman.yaml:4:1: colour: unknown key, wanted one of "local", "upstream", "gateways", "spool", "rules", "mapping", "admin", "log", "reload", "allowInlineSecrets"',
         'dragoman.yaml:5:10: rules.__proto__: unknown key, wanted one of "telemetry", "state", "config", "commands", "attributes", "claims", "detachAfter"',
       ],
     },
