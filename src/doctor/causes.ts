@@ -44,8 +44,9 @@ export function rankCauses(diagnosis: Diagnosis, symptom: Symptom): readonly Ran
   const named = (verdict: Evidence["verdict"]) =>
     evidence.flatMap((one) => (one.verdict === verdict ? [one.cause] : []));
   const excluded = named("excluded");
-  const names = [...new Set([...named("favoured"), ...suspects(diagnosis, symptom)])];
-  return names
+  const suspected = suspects(diagnosis, symptom);
+  const favoured = named("favoured").filter((name) => suspected.includes(name));
+  return [...new Set([...favoured, ...suspected])]
     .filter((name) => !excluded.includes(name))
     .flatMap((name, index) =>
       ranked(

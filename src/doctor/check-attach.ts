@@ -45,19 +45,22 @@ export async function attach({ config, gateway, device, probe }: AttachOptions):
   // Where errors come on a topic, one can still come after the PUBACK.
   const settleMs = upstream.filtersFor("error").length === 0 ? 0 : config.upstream.options.settle;
   const late = await within(settleMs, error, ended);
-  return late ?? { outcome: "ok", found: `attached as "${named.id}"`, details };
+  const isTold = config.upstream.dialect.traits.errors === "topic" || probe.protocol === 5;
+  const doubt =
+    "the cloud acknowledged it, which at MQTT 3.1.1 it does also where it could not attach; MQTT 5 would tell";
+  return late ?? { outcome: "ok", found: isTold ? `attached as "${named.id}"` : doubt, details };
 }
 
 /** What a running bridge knows of the device's attachment. */
 export function attachedByBridge({ devices }: GatewayReport, { upstream }: Config, device: string): Finding {
   const known = devices.find(({ name }) => name === device);
   if (known === undefined) {
-    return { outcome: "skip", found: "the running bridge has not heard of it since it was started" };
+    return { outcome: "warn", found: "the running bridge has not heard of it since it was started" };
   }
   const { state, reason } = known;
   const found = `the running bridge says: ${state}${reason === undefined ? "" : `, ${reason}`}`;
   if (state === "attached") return { outcome: "ok", found };
-  if (state !== "held") return { outcome: "skip", found };
+  if (state !== "held") return { outcome: "warn", found };
   const answer = reason?.split(/[:,; ]/)[0] ?? "default";
   return { outcome: "fail", found, causes: rankCauses(upstream.dialect.diagnosis, { stage: "attach", answer }) };
 }

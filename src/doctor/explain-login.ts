@@ -4,6 +4,7 @@ import type { Finding } from "./checkup.ts";
 import { loginTrials, type Refused } from "./login-trials.ts";
 import { networkCauses } from "./network-causes.ts";
 import { lookAtServer } from "./server-certificate.ts";
+import { clientCertificateCauses } from "./tls-causes.ts";
 
 /** How long a server may take to show a certificate. */
 const lookMs = 5000;
@@ -19,8 +20,12 @@ export async function explainLogin(refused: Refused): Promise<Finding> {
   const names = suspects(diagnosis, symptom);
   const evidence: Evidence[] = [];
   const details: string[] = [];
-  if (await speaksTls(refused)) {
-    return { outcome: "fail", found: failure.detail, causes: [tlsInstead] };
+  if (await speaksTls(refused)) return { outcome: "fail", found: failure.detail, causes: [tlsInstead] };
+  const certificate = clientCertificateCauses(failure.detail);
+  if (certificate.length > 0) return { outcome: "fail", found: failure.detail, causes: certificate };
+  refused.doing("once more");
+  if ((await kit.attempt()) === undefined) {
+    return { outcome: "warn", found: `refused (${failure.detail}), and taken when it was tried once more` };
   }
   for (const [cause, trial] of Object.entries(loginTrials)) {
     if (!names.includes(cause) || evidence.some(({ cause: known }) => known === cause)) continue;

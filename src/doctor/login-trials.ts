@@ -134,7 +134,7 @@ async function tryKeys({ kit, others, doing }: Refused): Promise<Trial | undefin
     ? undefined
     : {
         evidence: [],
-        told: `tried the keys of ${withKeys.length} other gateways of this configuration: refused as well`,
+        told: `tried the key${withKeys.length === 1 ? " of the other gateway" : `s of ${withKeys.length} other gateways`}: refused as well`,
       };
 }
 

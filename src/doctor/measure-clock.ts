@@ -21,7 +21,7 @@ export async function clocksAgree(kit: LoginKit): Promise<Failure | undefined> {
 
 /**
  * Finds out whether it is for the clock that tokens are refused: by tokens that reach hours back, or ahead. Returns how far it
- * is off; nothing where those are refused as well, or the configured one is taken now.
+ * is off; nothing where those are refused as well, or one for now is taken after all.
  */
 export async function findClockError(kit: LoginKit, doing: (what: string) => void): Promise<ClockError | undefined> {
   const lifetimeMs = kit.config.upstream.options.tokenLifetime;

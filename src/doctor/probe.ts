@@ -28,6 +28,7 @@ export interface ProbeOptions {
  * Nothing that the cloud sends is acknowledged, so a configuration that comes here comes to the bridge as well.
  */
 export class Probe {
+  readonly protocol: 3 | 4 | 5;
   /** Resolves once it is open, or with why it is not. */
   readonly opened: Promise<Failure | undefined>;
   /** Resolves when it ends, opened or not. */
@@ -38,7 +39,8 @@ export class Probe {
   readonly #listeners = new Set<(packet: Packet) => void>();
   #lastToken = 0;
 
-  constructor({ access, login, protocol }: ProbeOptions) {
+  constructor({ access, login, protocol = access.protocol }: ProbeOptions) {
+    this.protocol = protocol;
     let resolveOpened = (_: Failure | undefined) => {};
     let resolveEnded = (_: Ending) => {};
     this.opened = new Promise((resolve) => {
@@ -51,7 +53,7 @@ export class Probe {
       {
         address: parseAddress(access.url),
         tls: access.tls,
-        protocol: protocol ?? access.protocol,
+        protocol,
         keepaliveMs: access.keepaliveMs,
         connectTimeoutMs: Math.min(access.connectTimeoutMs, patienceMs),
         // Who asks gives up earlier, and knows what a silence means.

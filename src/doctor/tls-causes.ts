@@ -23,6 +23,8 @@ export interface TlsFailure {
 export function explainTls(failure: TlsFailure): Finding {
   const { detail, server, ofDialect } = failure;
   const own = server?.chain[0];
+  const refused = clientCertificateCauses(detail);
+  if (refused.length > 0) return { outcome: "fail", found: detail, causes: refused };
   if (server === undefined || own === undefined) {
     // OpenSSL's words for an answer that is no TLS.
     const isOther = /wrong version number|packet length too long|unknown protocol/i.test(detail);
@@ -41,6 +43,24 @@ export function explainTls(failure: TlsFailure): Finding {
     index === 0 || cause.likelihood === "proven" ? cause : { ...cause, likelihood: "possible" as const },
   );
   return { outcome: "fail", found: detail, details, causes: ranked };
+}
+
+/** What it means that the server ended TLS for our certificate, in the words of its alert (RFC 8446, 6.2). */
+export function clientCertificateCauses(detail: string): readonly RankedCause[] {
+  if (
+    !/alert (?:bad certificate|unknown ca|certificate (?:required|expired|revoked|unknown)|access denied)/i.test(detail)
+  ) {
+    return [];
+  }
+  return [
+    {
+      name: "clientCertificate",
+      likelihood: "likely",
+      what: "the server wants a client certificate, and has none from us or not one that it believes",
+      remedy:
+        'See which authority it trusts for clients, and put such a certificate into the gateway\'s "upstream.tls".',
+    },
+  ];
 }
 
 function timeCauses(chain: readonly X509Certificate[], nowMs: number): readonly RankedCause[] {

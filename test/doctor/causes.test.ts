@@ -202,6 +202,16 @@ describe("doctor names", () => {
     expect((await diagnose(plant.configFile)).first).toBe("gateway.connect: proven scheme");
   });
 
+  test("nothing where a refusal was not meant", async () => {
+    const plant = await openPlant({});
+    plant.cloud.faults.refuseConnects.push(3);
+    const { step } = await diagnose(plant.configFile);
+    expect(step("gateway.connect")).toMatchObject({
+      outcome: "warn",
+      found: expect.stringContaining("tried once more"),
+    });
+  });
+
   test("a server that says nothing", async () => {
     const silent = createServer();
     await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
@@ -78,12 +79,23 @@ describe("doctor looks at this machine:", () => {
   });
 });
 
+test("doctor names a key that does not fit its algorithm", async () => {
+  const plant = await openPlant();
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  writeFileSync(join(plant.folder, "keys", "gw-01.pem"), pem);
+  const { exitCode, step } = await diagnose(plant.configFile);
+  expect([exitCode, step("config").found]).toEqual([2, expect.stringContaining("an RSA key does not fit ES256")]);
+});
+
 describe("dragoman doctor", () => {
   test("shows people what is wrong, why, and what to do", async () => {
     const plant = await openPlant({ upstream: { audience: "acme-old" } });
     const io = testIo();
     expect(await runProgram(["doctor", plant.configFile, "--hold", "10ms"], io)).toBe(1);
-    expect(io.out()).toContain(`  fail  gw-01: CONNECT: CONNACK 4: bad user name or password
+    expect(
+      io.out().replaceAll(/ {2}\(\d+\.\d s\)/g, ""),
+    ).toContain(`  fail  gw-01: CONNECT: CONNACK 4: bad user name or password
           tried tokens for twelve hours back and a day ahead: refused as well, so it is not for the clock
           tried the audience "acme-iot": taken
         the cause: the tokens are made out to "acme-old", and the cloud wants "acme-iot"

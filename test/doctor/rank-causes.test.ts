@@ -34,6 +34,7 @@ describe("rankCauses()", () => {
       "possible key",
       "possible ids",
     ]);
+    expect(ranked("connack-5", { cause: "duplicate", verdict: "favoured" })[0]).toBe("likely key");
   });
 
   test("names what was proven, and nothing else, in the words of the proof", () => {
