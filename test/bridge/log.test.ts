@@ -69,6 +69,46 @@ test("a device's packets are logged when asked for, both sides and nobody else's
   expect(bridge.log.all.filter(({ msg }) => msg === "packet")).toHaveLength(lines.length);
 });
 
+test("no line holds a secret: at the lowest level, with all packets logged, and whatever is sent where", async () => {
+  const plant = await openPlant({ log: { level: "trace" } });
+  const bridge = await startBridge(plant.configFile);
+  await fetch(new URL("/log/packets", bridge.admin), {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: "Bearer s3cret-admin" },
+    body: JSON.stringify({ gateway: "gw-01" }),
+  });
+  const token = plant.tokenOf("gw-01");
+  await expect(connectGateway(bridge.url, { token: "s3cret-token", reconnectPeriod: 0 })).rejects.toThrow();
+  await expect(
+    connectGateway(bridge.url, { token: "s3cret-user", password: "s3cret-password", reconnectPeriod: 0 }),
+  ).rejects.toThrow();
+  await eventually(() => bridge.log.all.filter(({ msg }) => msg === "gateway-refused").length).toBe(2);
+
+  const gateway = await connectGateway(bridge.url, { token, protocolVersion: 4 });
+  await gateway.say("v1/gateway/claim", { "Device A": { secretKey: "s3cret-claim", durationMs: 60_000 } });
+  await gateway.say("v1/devices/me/attributes", { general_configuration: { security: { accessToken: token } } });
+  await gateway.say("v1/devices/me/attributes", { Modbus: { configurationJson: { password: "s3cret-connector" } } });
+  await gateway.say("v1/devices/me/attributes", '"s3cret-in-a-wrong-place"');
+  await gateway.say("v1/gateway/claim", { "Device A": "s3cret-in-a-wrong-place" });
+  await gateway.say("v1/gateway/telemetry", '{"token":"s3cret-not-json');
+  await gateway.say("v1/gateway/claim", { "Device A": { secretKey: ["s3cret-of-a-wrong-shape"] } });
+  await gateway.say("nothing/known", "s3cret-nobody-knows");
+  await gateway.say("v1/gateway/telemetry", telemetry("Device A"));
+  await eventually(async () => (await bridge.ledger()).delivered).toBeGreaterThanOrEqual(1);
+  await plant.stopCloud();
+  await bridge.log.next(({ msg }) => msg === "upstream-closed");
+  bridge.signal("SIGHUP");
+  await bridge.log.next(({ msg }) => msg === "reloaded");
+  expect(await bridge.end("SIGTERM")).toBe(0);
+
+  const text = bridge.text();
+  for (const event of ["packet", "packet-not-understood", "gateway-refused", "upstream-closed"]) {
+    expect(text).toContain(`"msg":"${event}"`);
+  }
+  const keyLines = plant.keyOf("gw-01").split("\n").slice(1, -2);
+  for (const secret of [token, ...keyLines, "s3cret", "PRIVATE KEY", "eyJ"]) expect(text).not.toContain(secret);
+});
+
 function changed(from: string, to: string) {
   return (line: LogLine) => line.msg === "log-changed" && line["from"] === from && line["to"] === to;
 }
