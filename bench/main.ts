@@ -1,13 +1,14 @@
 import { cpSync, readdirSync } from "node:fs";
 import { cpus, release } from "node:os";
+import { type BacklogFigure, measureBacklog } from "./pipeline/backlog.ts";
 import { baselineName, measurePipeline, type PipelineFigure } from "./pipeline/pipeline.ts";
 import { figure, tableText } from "./table.ts";
 import type { Timing } from "./timing.ts";
 
-/** Which of the two to run, and of that which: `npm run bench -- micro dialect`, `npm run bench -- pipeline dragoman`. */
+/** Which of them to run, and of that which: `npm run bench -- micro dialect`, `npm run bench -- pipeline dragoman`. */
 const [which = "all", ...only] = process.argv.slice(2);
-if (!["all", "micro", "pipeline"].includes(which)) {
-  process.stderr.write("bench: wanted nothing, micro [NAME…] or pipeline [NAME]\n");
+if (!["all", "micro", "pipeline", "backlog"].includes(which)) {
+  process.stderr.write("bench: wanted nothing, micro [NAME…], pipeline [NAME] or backlog [MESSAGES]\n");
   process.exit(2);
 }
 
@@ -15,8 +16,9 @@ process.stdout.write(`Node ${process.version}, ${release()}, ${cpus().length} x 
 process.stdout.write(
   "Compare within this run only: the ratios say something of the code, the figures of the machine.\n",
 );
-if (which !== "pipeline") await runMicro();
-if (which !== "micro") await runPipeline();
+if (which === "all" || which === "micro") await runMicro();
+if (which === "all" || which === "pipeline") await runPipeline();
+if (which === "all" || which === "backlog") await runBacklog(Number((which === "backlog" && only[0]) || 1_000_000));
 
 async function runMicro(): Promise<void> {
   // What the parts read from beside `src/`, for the copy that is measured here.
@@ -50,6 +52,23 @@ async function runPipeline(): Promise<void> {
   const figures = await measurePipeline("up", flat, how);
   process.stdout.write(
     `\nAs fast as it goes: 20 gateways, 50 unacknowledged each, for 4 s, upstream up\n${rateTable(figures)}`,
+  );
+}
+
+async function runBacklog(messages: number): Promise<void> {
+  const figures = await measureBacklog(messages, ({ upstream }) =>
+    process.stderr.write(`bench: backlog, ${upstream}\n`),
+  );
+  const rows = figures.map((one: BacklogFigure) => [
+    one.upstream,
+    figure(one.readyMs / 1000),
+    figure(one.peakBytes / 2 ** 20),
+    figure(one.drainedPerSecond),
+    figure(one.p99),
+  ]);
+  const heads = ["upstream", "ready after s", "peak memory MiB", "arrived/s", "PUBACK p99 ms"];
+  process.stdout.write(
+    `\n${messages} messages wait when dragoman run starts, of 20 gateways\n${tableText(heads, rows)}`,
   );
 }
 

@@ -11,7 +11,7 @@ import type { RunningSubject, SubjectOptions } from "./subject.ts";
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
 
 /** Runs `dragoman run` as a user would: the built program, a configuration file, a spool on disk. */
-export async function startDragoman(options: SubjectOptions): Promise<RunningSubject> {
+export async function startDragoman(options: SubjectOptions): Promise<RunningSubject & { readonly readyMs: number }> {
   // Beside the program rather than in the system's folder for temporary files, which may be in memory.
   const folder = mkdtempSync(join(root, "bench/dist/run-"));
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -22,6 +22,7 @@ export async function startDragoman(options: SubjectOptions): Promise<RunningSub
   const child = spawn(process.execPath, [join(root, "dist/main.js"), "run", join(folder, "dragoman.yaml")], {
     stdio: ["ignore", "ignore", "pipe"],
   });
+  const startedMs = performance.now();
   const ended = once(child, "exit");
   const stop = async () => {
     child.kill("SIGKILL");
@@ -40,10 +41,12 @@ export async function startDragoman(options: SubjectOptions): Promise<RunningSub
 
   try {
     const { listen, admin } = await ready;
+    const readyMs = performance.now() - startedMs;
     if (options.awaitUpstream) await untilReady(admin);
     return {
       port: Number(new URL(listen[0] ?? "").port),
       pid: child.pid ?? 0,
+      readyMs,
       stop,
       note: async () => describe(await ledgerOf(admin)),
     };
@@ -53,7 +56,12 @@ export async function startDragoman(options: SubjectOptions): Promise<RunningSub
   }
 }
 
-function configuration({ tokens, upstreamPort }: SubjectOptions): object {
+function configuration({
+  tokens,
+  upstreamPort,
+  spoolDirectory = "spool",
+  messagesPerSecond = 1_000_000,
+}: SubjectOptions): object {
   return {
     allowInlineSecrets: true,
     local: { dialect: "thingsboard", listen: ["mqtt://127.0.0.1:0"] },
@@ -64,14 +72,14 @@ function configuration({ tokens, upstreamPort }: SubjectOptions): object {
       location: "europe-west1",
       registry: "bench",
       // The sink has no limits, and the cloud's are not what is measured.
-      limits: { messagesPerSecond: 1_000_000, bytesPerSecond: "1GiB" },
+      limits: { messagesPerSecond, bytesPerSecond: "1GiB" },
     },
     gateways: tokens.map((token) => ({
       id: token,
       local: { token },
       upstream: { privateKey: "file:key.pem", algorithm: "ES256" },
     })),
-    spool: { directory: "spool" },
+    spool: { directory: spoolDirectory },
     admin: { listen: "http://127.0.0.1:0" },
   };
 }

@@ -7,6 +7,10 @@ export interface SubjectOptions {
   readonly upstreamPort: number;
   /** Whether to wait until every upstream connection is open. */
   readonly awaitUpstream: boolean;
+  /** A spool that was there before and stays; absent: a new one. */
+  readonly spoolDirectory?: string;
+  /** Per gateway; absent: no limit. */
+  readonly messagesPerSecond?: number;
 }
 
 /** A bridge under load. */

@@ -2,6 +2,7 @@ import type { GatewayEvent } from "../gateway/event.ts";
 import type { MessageRef } from "../message/fate.ts";
 import type { DeviceId, UpMessage } from "../message/message.ts";
 import type { SpoolRecord } from "../spool/spool.ts";
+import type { MemoryShare } from "./memory-share.ts";
 import { MemoryUse } from "./memory-use.ts";
 import { type ReadRecord, type RecordReaderParts, recordReader } from "./record-reader.ts";
 import { Reruns } from "./reruns.ts";
@@ -10,14 +11,12 @@ export interface BacklogParts extends RecordReaderParts {
   /** The rules' messages in memory. */
   readonly engine: { readonly load: number };
   readonly dispatch: (event: GatewayEvent) => void;
+  /** What they may have there. */
+  readonly share: MemoryShare;
   /** The connection that the record came on, where it is still of use. */
   readonly connectionOf: (record: SpoolRecord) => number | undefined;
 }
 
-/** Messages one gateway may have in memory; beyond that its backlog stays on disk. */
-const maxLoad = 4096;
-/** The same in payload bytes: of large packets far fewer fit. */
-const maxBytes = 16 * 1024 * 1024;
 const readRecords = 256;
 const readBytes = 1024 * 1024;
 
@@ -173,10 +172,12 @@ export class Backlog {
   }
 
   get #hasRoom(): boolean {
-    return this.#parts.engine.load < maxLoad && this.#memory.bytes < maxBytes;
+    const { engine, share } = this.#parts;
+    return engine.load < share.messages && this.#memory.bytes < share.bytes;
   }
 
   get #isHalfFull(): boolean {
-    return this.#parts.engine.load > maxLoad / 2 || this.#memory.bytes > maxBytes / 2;
+    const { engine, share } = this.#parts;
+    return engine.load > share.messages / 2 || this.#memory.bytes > share.bytes / 2;
   }
 }

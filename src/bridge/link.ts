@@ -16,6 +16,7 @@ import { Backlog } from "./backlog.ts";
 import { describeUnread } from "./describe-unread.ts";
 import type { KeptUpstream } from "./kept-upstream.ts";
 import { LinkTrace } from "./link-trace.ts";
+import type { MemoryShare } from "./memory-share.ts";
 import { outward } from "./outward.ts";
 import type { Trace } from "./trace.ts";
 import { Turns } from "./turns.ts";
@@ -28,6 +29,8 @@ export interface LinkParts {
   /** The deployment's own mapping, at the local side. */
   readonly mapping?: DeploymentSession | undefined;
   readonly spool: GatewaySpool;
+  /** What of the backlog may be in memory. */
+  readonly share: MemoryShare;
   /** The dialect that wrote a record, for a backlog older than the configuration. */
   readonly dialectOf: (name: string) => BoundDialect | undefined;
   /** The link is its owner from here on. */

@@ -7,6 +7,7 @@ import { loginFor } from "../upstream/login.ts";
 import type { BoundDialects } from "./bound-dialects.ts";
 import { KeptUpstream } from "./kept-upstream.ts";
 import { Link, type LinkParts } from "./link.ts";
+import { shareOf } from "./memory-share.ts";
 import { pairFor } from "./pairing.ts";
 import { upstreamAccess } from "./upstream-access.ts";
 import type { UpstreamFacts } from "./upstream-facts.ts";
@@ -39,6 +40,7 @@ export function openLink(
     upstream,
     mapping,
     spool,
+    share: shareOf(config.gateways.length),
     dialectOf: (name) => (name === local.dialect.name ? local : around.dialects(gateway.id, name)),
   });
 }
