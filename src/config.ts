@@ -68,6 +68,8 @@ export interface LoadConfigOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The dialects that may be named; those of the package if left out. */
   readonly dialects?: DialectLibrary;
+  /** Called as the gateways are checked, which takes some seconds for ten thousand. */
+  readonly progress?: (done: number, total: number) => void;
 }
 
 /** A configuration, or every mistake in it. */
@@ -97,7 +99,7 @@ export async function loadConfig(file: string, options: LoadConfigOptions): Prom
   checkAddresses(root, sides.upstream);
   checkIds(root, sides);
   checkTls(root);
-  checkCredentials(root, sides);
+  checkCredentials(root, sides, options.progress);
 
   const mapping = loadMapping(root, source, sides);
   mappingMistakes.push(...mapping.mistakes);

@@ -3,6 +3,7 @@ import { DragomanError } from "../errors.ts";
 import { hasSpool, openSpool } from "../spool/open-spool.ts";
 import type { Io } from "./io.ts";
 import { configFor } from "./load.ts";
+import { withProgress } from "./progress.ts";
 import { shortCount } from "./table.ts";
 
 const everything = { maxRecords: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY };
@@ -22,7 +23,9 @@ export async function auditSpool(file: string, io: Io): Promise<number> {
     throw new DragomanError("ERR_SPOOL_LOCKED", text, { cause: error });
   });
   try {
-    const { records, discrepancies } = spool.audit(everything);
+    const { records, discrepancies } = await withProgress(io, "counting records", (progress) =>
+      spool.audit({ ...everything, progress }),
+    );
     for (const discrepancy of discrepancies) io.stdout.write(`${describeDiscrepancy(discrepancy)}\n`);
     const verdict = discrepancies.length === 0 ? "the ledger is right" : "the ledger is wrong";
     io.stdout.write(`${shortCount(records)} records counted: ${verdict}\n`);

@@ -8,6 +8,7 @@ import type { RepairFilter, RepairOutcome, RepairStep, WaitingMessage } from "..
 import type { Io } from "./io.ts";
 import { configFor, defaultFile } from "./load.ts";
 import { manual } from "./manual.ts";
+import { withProgress } from "./progress.ts";
 import { type AdminFlags, reachSpool, type SpoolAccess } from "./spool-access.ts";
 import { auditSpool } from "./spool-audit.ts";
 import { countOf, listText, retriedText, shownText } from "./spool-text.ts";
@@ -201,7 +202,7 @@ async function show({ spool, filter, flags, io }: Task): Promise<number> {
 }
 
 async function retry({ spool, filter, io }: Task): Promise<number> {
-  const outcome = await throughAll(filter, (step) => spool.retry(step));
+  const outcome = await throughAll(filter, { io, doing: "retrying", treat: (step) => spool.retry(step) });
   const isNothing = outcome.done + outcome.kept === 0;
   io.stdout.write(isNothing ? nothingText(filter) : retriedText(outcome, spool.isRunning));
   return outcome.kept > 0 ? 1 : missed(filter, outcome.done);
@@ -213,7 +214,7 @@ async function discard({ spool, filter, flags, io }: Task): Promise<number> {
     throw new DragomanError("ERR_USAGE", "Cannot discard everything: wanted a filter, or --yes");
   }
   if (isAsking && !(await confirm(spool, filter, io))) return 1;
-  const { done } = await throughAll(filter, (step) => spool.discard(step));
+  const { done } = await throughAll(filter, { io, doing: "discarding", treat: (step) => spool.discard(step) });
   io.stdout.write(done === 0 ? nothingText(filter) : `${countOf(done)} discarded\n`);
   return missed(filter, done);
 }
@@ -255,24 +256,31 @@ async function find(
   return { messages: messages.slice(0, limit), isMore: messages.length > limit };
 }
 
-async function throughAll(
-  filter: RepairFilter,
-  treat: (step: RepairStep) => Promise<RepairOutcome>,
-): Promise<RepairOutcome> {
-  let sum: RepairOutcome = { done: 0, kept: 0, examples: [], idle: [] };
-  let after: string | undefined;
-  do {
-    const step = { filter, limit: stepLimit, ...(after === undefined ? {} : { after }) };
-    const { done, kept, examples, idle, next } = await treat(step);
-    sum = {
-      done: sum.done + done,
-      kept: sum.kept + kept,
-      examples: [...sum.examples, ...examples].slice(0, 10),
-      idle: [...new Set([...sum.idle, ...idle])],
-    };
-    after = next;
-  } while (after !== undefined);
-  return sum;
+interface Treatment {
+  readonly io: Io;
+  /** What is done, as it is shown while it takes long. */
+  readonly doing: string;
+  readonly treat: (step: RepairStep) => Promise<RepairOutcome>;
+}
+
+function throughAll(filter: RepairFilter, { io, doing, treat }: Treatment): Promise<RepairOutcome> {
+  return withProgress(io, doing, async (progress) => {
+    let sum: RepairOutcome = { done: 0, kept: 0, examples: [], idle: [] };
+    let after: string | undefined;
+    do {
+      const step = { filter, limit: stepLimit, ...(after === undefined ? {} : { after }) };
+      const { done, kept, examples, idle, next } = await treat(step);
+      sum = {
+        done: sum.done + done,
+        kept: sum.kept + kept,
+        examples: [...sum.examples, ...examples].slice(0, 10),
+        idle: [...new Set([...sum.idle, ...idle])],
+      };
+      progress(sum.done + sum.kept);
+      after = next;
+    } while (after !== undefined);
+    return sum;
+  });
 }
 
 function limitOf({ limit = "" }: SpoolFlags): number {

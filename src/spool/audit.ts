@@ -26,6 +26,8 @@ export interface SpoolAudit {
 export interface AuditBounds {
   readonly maxRecords: number;
   readonly maxBytes: number;
+  /** Called now and then with the records looked at so far. */
+  readonly progress?: (records: number) => void;
 }
 
 /**
@@ -51,7 +53,7 @@ export function auditStore(store: Store, bounds: AuditBounds): SpoolAudit {
     });
     bytes += waitingBytes;
   }
-  const records = bytes > bounds.maxBytes ? undefined : countRecords(store, gateways, bounds.maxRecords);
+  const records = bytes > bounds.maxBytes ? undefined : countRecords(store, gateways, bounds);
   if (records === undefined) return { records: 0, isComplete: false, discrepancies };
   for (const { id, counted, found } of gateways.values()) {
     for (const counter of ["pending", "held", "quarantined", "waitingBytes"] as const) {
@@ -80,11 +82,16 @@ function accountsOf({ pending, held, quarantined }: Ledger): Omit<Accounts, "wai
 }
 
 /** Counts into `found`; nothing where there are more than `maxRecords`. */
-function countRecords(store: Store, gateways: Map<number, Counters>, maxRecords: number): number | undefined {
+function countRecords(
+  store: Store,
+  gateways: Map<number, Counters>,
+  { maxRecords, progress }: AuditBounds,
+): number | undefined {
   let records = 0;
   for (const [key, value] of store.scan(...rangeOf(family.record))) {
     records += 1;
     if (records > maxRecords) return undefined;
+    if (records % 1000 === 0) progress?.(records);
     const state = new RecordState(seqOf(key), decodeHead(value), value.length);
     const fates = store.get(seqKey(family.fates, state.seq));
     if (fates !== undefined) applyFates(state, fates);
