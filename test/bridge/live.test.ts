@@ -41,6 +41,59 @@ test("a packet is traced as it came, what it means and as it went, tied by its r
   expect([attach.records, went.records]).toEqual([came.records, came.records]);
 });
 
+test("what follows from a packet of the cloud names it, and what carries several records names them", async () => {
+  const plant = await openPlant();
+  const bridge = await plant.open();
+  const gateway = await connectGateway(bridge.url, { token: plant.tokenOf("gw-01") });
+  await gateway.say("v1/gateway/connect", { device: "Device A" });
+  await plant.cloud.next("attach");
+  const { lines } = await readEvents(bridge.admin ?? "", "?trace=1&device=Device%20A");
+  plant.cloud.setConfig("Device%20A", '{"interval":30}');
+  const config = await lines.next(({ side, payload }) => side === "upstream" && payload === '{"interval":30}');
+  const told = await lines.next(({ side, direction }) => side === "local" && direction === "out");
+  expect(config).toMatchObject({ direction: "in", messages: [{ kind: "config", device: "Device A" }] });
+  expect(told).toMatchObject({ cause: config.id, topic: "v1/gateway/attributes", rule: { name: "config" } });
+
+  await gateway.say("v1/gateway/attributes", { "Device A": { a: 1 } });
+  await gateway.say("v1/gateway/attributes", { "Device A": { b: 2 } });
+  await gateway.say("v1/gateway/attributes", { "Device A": { c: 3 } });
+  const last = await lines.next(({ direction, payload }) => direction === "out" && payload === '{"a":1,"b":2,"c":3}');
+  const came = lines.all.filter(({ side, direction }) => side === "local" && direction === "in");
+  expect(came.flatMap(({ records }) => records)).toHaveLength(3);
+  const went = lines.all.filter(({ messages, direction }) => direction === "out" && messages[0]?.kind === "state");
+  expect(new Set(went.flatMap(({ records = [] }) => records))).toEqual(
+    new Set(came.flatMap(({ records = [] }) => records)),
+  );
+  expect(last.records?.at(-1)).toBe(came.at(-1)?.records?.[0]);
+});
+
+test("no secret reaches the trace, the list of what waits or a message of it", async () => {
+  const plant = await openPlant({ dialect: "google" });
+  const bridge = await plant.open();
+  const gateway = await connectGateway(bridge.url, { token: plant.tokenOf("gw-01") });
+  const { events, lines } = await readEvents(bridge.admin ?? "", "?trace=1");
+  await events.next(({ event }) => event === "status");
+  const secrets = ["broker-pass-1", "claim-key-2", "provision-key-3", "own-pass-4"];
+  await gateway.say("v1/devices/me/attributes", { MQTT: { configurationJson: { password: secrets[0] } } });
+  await gateway.say("v1/gateway/claim", { "Device A": { secretKey: secrets[1], durationMs: 60_000 } });
+  await gateway.say("/provision", { provisionDeviceKey: secrets[2] });
+  await gateway.say("v1/devices/me/attributes", [{ password: secrets[3] }]).catch(() => undefined);
+  await lines.take(4, ({ direction }) => direction === "in");
+
+  const { messages } = await getJson<{ messages: readonly { id: string }[] }>(bridge, "/spool");
+  const shown = await Promise.all(messages.map(({ id }) => getJson(bridge, `/spool/gw-01/${id.replace(".", "/")}`)));
+  expect(messages).toHaveLength(1);
+  expect(shown).toMatchObject([
+    { payload: '[{"password":"•••"}]', reading: { rule: { name: "ownState" }, unread: {} } },
+  ]);
+  const said = JSON.stringify([lines.all, events.all, messages, shown, bridge.log.all]);
+  expect(secrets.filter((secret) => said.includes(secret))).toEqual([]);
+  const [{ id }] = messages as [{ id: string }];
+  expect(await getJson(bridge, `/spool/gw-01/${id.replace(".", "/")}?payload=whole`)).toMatchObject({
+    payload: expect.stringContaining("own-pass-4"),
+  });
+});
+
 test("devices, history and playground answer", async () => {
   const plant = await openPlant();
   const bridge = await plant.open();
