@@ -1,5 +1,5 @@
 import type { Explanation } from "../dialect/dialect.ts";
-import { meaningOf, variablesOf } from "../dialect/meaning.ts";
+import { cutText, meaningOf, variablesOf } from "../dialect/meaning.ts";
 import type { Decoded, RuleRef } from "../message/decoded.ts";
 import type { Explained, NearMiss, Reading } from "../message/explained.ts";
 import type { Message } from "../message/message.ts";
@@ -15,11 +15,11 @@ const everything: HowMuch = { maxLength: Number.POSITIVE_INFINITY, maxMessages: 
 
 /** What the dialect found out about a packet, in the words in which it is told everywhere. */
 export function explained({ decoded, rule, nearMisses }: Explanation, howMuch: HowMuch = everything): Reading {
-  const misses = nearMisses.map(nearMissOf);
+  const misses = nearMisses.map((miss) => nearMissOf(miss, howMuch));
   const messages = decoded.kind === "messages" ? decoded.messages : [];
   return {
     ...explainedMessages(rule && refOf(rule), messages, howMuch),
-    ...unreadOf(decoded, misses[0]),
+    ...unreadOf(decoded, misses[0], howMuch),
     nearMisses: misses,
   };
 }
@@ -39,14 +39,15 @@ export function explainedMessages(
 }
 
 /** What of a packet could not be read; nothing where all could. */
-export function unreadOf(decoded: Decoded, nearest: NearMiss | undefined): Pick<Explained, "unread"> {
+function unreadOf(decoded: Decoded, nearest: NearMiss | undefined, { maxLength }: HowMuch): Pick<Explained, "unread"> {
   if (decoded.kind === "messages" && decoded.misfits.length === 0) return {};
-  const reason = describeUnread(decoded);
+  const reason = cutText(describeUnread(decoded), maxLength);
   return { unread: { reason, ...(nearest === undefined ? {} : { nearest }) } };
 }
 
-function nearMissOf({ rule: { name, file, line, topic }, difference }: Explanation["nearMisses"][number]): NearMiss {
-  return { rule: name, file, line, topic, difference };
+function nearMissOf({ rule, difference }: Explanation["nearMisses"][number], { maxLength }: HowMuch): NearMiss {
+  const { name, file, line, topic } = rule;
+  return { rule: name, file, line, topic, difference: cutText(difference, maxLength) };
 }
 
 function refOf({ name, file, line }: RuleRef): RuleRef {

@@ -1,3 +1,5 @@
+import { editsBetween } from "../message/edits.ts";
+
 /** The known word that was probably meant: the nearest one, if it is near enough. */
 export function nearMiss(word: string, known: readonly string[]): string | undefined {
   const plain = plainOf(word);
@@ -19,27 +21,4 @@ export function didYouMean(word: string, known: readonly string[]): string {
 /** `max_bytes`, `max-bytes` and `maxBytes` are one word to someone who guesses. */
 function plainOf(word: string): string {
   return word.replace(/[-_ ]/g, "").toLowerCase();
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours that turn one word into the other. */
-function editsBetween(a: string, b: string): number {
-  let older: number[] = [];
-  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const change = a[row - 1] === b[column - 1] ? 0 : 1;
-      let edits = Math.min(
-        (previous[column] as number) + 1,
-        (current[column - 1] as number) + 1,
-        (previous[column - 1] as number) + change,
-      );
-      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) {
-        edits = Math.min(edits, (older[column - 2] as number) + 1);
-      }
-      current.push(edits);
-    }
-    [older, previous] = [previous, current];
-  }
-  return previous[b.length] as number;
 }

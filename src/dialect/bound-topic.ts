@@ -1,3 +1,4 @@
+import { editsBetween } from "../message/edits.ts";
 import type { TopicLevel, TopicTemplate } from "./topic-template.ts";
 
 /** A topic template whose parameters are known. */
@@ -10,14 +11,28 @@ export interface BoundTopic {
   matchFilter(levels: readonly string[]): { readonly device?: string } | undefined;
   /** The topic itself, where nothing in it varies. */
   readonly constant: string | undefined;
-  /** The first level in which a topic differs, in words; for explanations. */
-  difference(levels: readonly string[]): { readonly same: number; readonly text: string };
+  /** Where a topic first differs, and how much; for explanations. */
+  difference(levels: readonly string[]): TopicDifference;
   readonly levels: readonly BoundLevel[];
   readonly hasTail: boolean;
 }
 
+export interface TopicDifference {
+  /** The first level that differs, in words. */
+  readonly text: string;
+  /** Levels before that one. */
+  readonly same: number;
+  /** Fixed levels of the template that the topic has, in their places. */
+  readonly alike: number;
+  /** Letters to change in the first level that differs. */
+  readonly edits: number;
+}
+
 /** A text, or the name of a variable. */
 export type BoundLevel = { readonly text: string } | { readonly variable: string };
+
+/** Beyond so many letters two levels count as nothing alike. */
+const maxLevel = 40;
 
 /** Fills a template's parameters; one that is missing stands as its name. */
 export function bindTopic(template: TopicTemplate, values: Readonly<Record<string, string>>): BoundTopic {
@@ -68,19 +83,19 @@ export function bindTopic(template: TopicTemplate, values: Readonly<Record<strin
       return device === undefined ? {} : { device };
     },
     difference: (given) => {
-      for (const [index, text] of texts.entries()) {
-        const said = given[index];
+      const alike = texts.filter((text, index) => text !== undefined && text === given[index]).length;
+      const same = texts.findIndex((text, index) => !isLike(text, given[index]));
+      if (same >= 0) {
+        const said = given[same];
+        const wanted = wantedAt(levels[same]);
         if (said === undefined)
-          return { same: index, text: `the topic ends where ${wantedAt(levels[index])} was wanted` };
-        if (text !== undefined ? text !== said : said === "") {
-          return { same: index, text: `level ${index + 1} is "${said}", wanted ${wantedAt(levels[index])}` };
-        }
+          return { same, alike, edits: maxLevel, text: `the topic ends where ${wanted} was wanted` };
+        const edits = editsBetween(said.slice(0, maxLevel), (texts[same] ?? "").slice(0, maxLevel));
+        return { same, alike, edits, text: `level ${same + 1} is "${said}", wanted ${wanted}` };
       }
-      const more = given.length > texts.length;
-      return {
-        same: texts.length,
-        text: more && !hasTail ? `the topic goes on with "${given.slice(texts.length).join("/")}"` : "",
-      };
+      const more = given.slice(texts.length).join("/");
+      const text = more !== "" && !hasTail ? `the topic goes on with "${more}"` : "";
+      return { same: texts.length, alike, edits: 0, text };
     },
   };
 }
@@ -95,6 +110,11 @@ function boundLevel(level: TopicLevel, values: Readonly<Record<string, string>>)
           ? (values[level.name] as string)
           : level.name,
   };
+}
+
+/** Whether a level can be what the template has there; a variable is never empty. */
+function isLike(text: string | undefined, said: string | undefined): boolean {
+  return said !== undefined && (text === undefined ? said !== "" : text === said);
 }
 
 function wantedAt(level: BoundLevel | undefined): string {

@@ -1,6 +1,7 @@
 import type { Decoded, RuleRef } from "../message/decoded.ts";
 import type { Direction } from "../message/message.ts";
 import type { Packet } from "../message/packet.ts";
+import type { TopicDifference } from "./bound-topic.ts";
 import { decodeMatch, describeMisfit } from "./decode.ts";
 import { maskedJson } from "./mask.ts";
 import { jsonReaders } from "./readers.ts";
@@ -65,21 +66,24 @@ function payloadDifference(rule: Rule, match: Match, packet: Pick<Packet, "paylo
   return describeMisfit(isWhole ? { ...first, got: maskedJson(first.got) } : first);
 }
 
-/** Rules whose topics begin like that of a packet that no rule reads, the most alike first. */
+/** Rules with topics like that of a packet that no rule reads, the most alike first. */
 function otherTopics({ packet, bound, match, direction }: ExplainedPacket): readonly NearMiss[] {
   if (match !== undefined) return [];
   const levels = packet.topic.split("/");
-  const likely: { readonly near: NearMiss; readonly same: number }[] = [];
+  const likely: { readonly near: NearMiss; readonly by: Omit<TopicDifference, "text"> }[] = [];
   for (const { rule, topic } of bound) {
     if (rule.direction === direction) {
-      const { same, text } = topic.difference(levels);
-      if (same > 0) likely.push({ near: { rule: withTopic(rule), difference: text }, same });
+      const { text, ...by } = topic.difference(levels);
+      if (by.same > 0 || by.alike > 0) likely.push({ near: { rule: withTopic(rule), difference: text }, by });
     } else if (topic.match(levels) !== undefined) {
       const difference = `the topic fits, but it goes ${rule.direction}`;
-      likely.push({ near: { rule: withTopic(rule), difference }, same: levels.length });
+      const by = { same: levels.length, alike: levels.length, edits: 0 };
+      likely.push({ near: { rule: withTopic(rule), difference }, by });
     }
   }
-  return likely.sort((a, b) => b.same - a.same).map(({ near }) => near);
+  const order = (a: (typeof likely)[number], b: (typeof likely)[number]) =>
+    b.by.alike - a.by.alike || b.by.same - a.by.same || a.by.edits - b.by.edits;
+  return likely.sort(order).map(({ near }) => near);
 }
 
 function withTopic({ ref, topic }: Rule): RuleRef & { readonly topic: string } {

@@ -114,6 +114,18 @@ test("what was not understood names the nearest rule, its line and the first dif
   });
 });
 
+test("a line stays small, however long the packet and its topic", () => {
+  const { trace, lines } = listening();
+  const long = "x".repeat(50_000);
+  trace.tell(came("local", `v1/gateway/${long}`, long), sides);
+  const devices = Object.fromEntries(
+    Array.from({ length: 300 }, (_, n) => [`${n}${long.slice(0, 500)}`, [{ values: { n } }]]),
+  );
+  trace.tell(came("local", "v1/gateway/telemetry", JSON.stringify(devices)), sides);
+  expect(lines.map(({ messages }) => messages.length)).toEqual([0, 20]);
+  for (const line of lines) expect(JSON.stringify(line).length).toBeLessThan(40_000);
+});
+
 test("secrets are masked in payload, meaning and variables", () => {
   const { trace, lines } = listening();
   trace.tell(came("local", "v1/gateway/claim", '{"Device A":{"secretKey":"k-1"}}'), sides);

@@ -27,8 +27,12 @@ describe("explain()", () => {
     expect(explanation.rule).toBeUndefined();
     expect(explanation.nearMisses).toHaveLength(3);
     expect(explanation.nearMisses[0]).toMatchObject({
-      difference: expect.stringMatching(/^level 3 is "telemetri", wanted "/),
+      rule: { name: "telemetry" },
+      difference: 'level 3 is "telemetri", wanted "telemetry"',
     });
+    const [versioned] = explain(thingsboard, "up", "v2/gateway/telemetry", "{}").nearMisses;
+    expect(versioned).toMatchObject({ rule: { name: "telemetry" }, difference: 'level 1 is "v2", wanted "v1"' });
+    expect(explain(thingsboard, "up", "sensors/1", "{}").nearMisses).toEqual([]);
     const [nearest] = explain(omnicore, "up", "/devices/sensor-7/events", "x").nearMisses;
     expect(nearest?.difference).toBe('level 2 is "devices", wanted "plant-1"');
     const [shorter] = explain(google, "up", "/devices/sensor-7", "x").nearMisses;
