@@ -11,7 +11,7 @@
 export { type Pairing, pairFor, pairOf } from "./bridge/pairing.ts";
 export type { TraceEvent } from "./bridge/trace.ts";
 export { type Bridge, type BridgeOptions, openBridge } from "./bridge.ts";
-export { type Config, loadConfig } from "./config.ts";
+export { type Config, type Loaded, loadConfig } from "./config.ts";
 export { compileDialect } from "./dialect/compile.ts";
 export type { BoundDialect, Dialect } from "./dialect/dialect.ts";
 export type { MappingSource } from "./dialect/mapping-source.ts";
@@ -24,5 +24,5 @@ export type { JsonText } from "./message/json.ts";
 export type { Log, LogEvent, LogLevel } from "./message/log.ts";
 export type * from "./message/message.ts";
 export type { Packet } from "./message/packet.ts";
-export type { BridgeStatus } from "./message/status.ts";
+export type { BridgeStatus, ReloadStatus } from "./message/status.ts";
 export { createTranslator, type Translated, type Translation, type Translator } from "./translate.ts";

@@ -418,7 +418,7 @@ export class Link {
   #upstreamClosed(reason: string, detail: string, unacknowledged: readonly number[]): void {
     this.#upstream.facts.closed(reason, detail, this.#parts.now());
     if (!this.#isClosed) {
-      const level = reason === "token-expired" || reason === "shutdown" ? "info" : "warn";
+      const level = ownReasons.has(reason) ? "info" : "warn";
       this.#parts.log[level](
         { gateway: this.id, reason, detail, unacknowledged: unacknowledged.length },
         "upstream-closed",
@@ -589,6 +589,9 @@ export class Link {
     this.#parts.log.warn({ ...fields, reason: describeUnread(decoded) }, "packet-not-understood");
   }
 }
+
+/** Connections that we end, and make anew at once. */
+const ownReasons: ReadonlySet<string> = new Set(["token-expired", "shutdown", "reload"]);
 
 /** What makes new work: whoever did none of it could as well have been ended just before, and is taken up from the disk. */
 const begins: ReadonlySet<GatewayEffect["kind"]> = new Set(["publish", "subscribe", "unsubscribe", "recall"]);

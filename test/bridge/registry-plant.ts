@@ -7,6 +7,7 @@ import { type Cloud, type CloudOptions, openCloud } from "../../src/cloud/cloud.
 import { type CloudDialect, clientIdOf, variants } from "../../src/cloud/variant.ts";
 import { formatMistake } from "../../src/config/mistake.ts";
 import { loadConfig } from "../../src/config.ts";
+import type { ReloadStatus } from "../../src/message/status.ts";
 import { mintToken, type TokenRecipe } from "../cloud/identity.ts";
 import { gatewayRsa, identities, identityOf } from "../cloud/plant.ts";
 import { openRawClient, type RawClient } from "../cloud/raw-client.ts";
@@ -21,6 +22,8 @@ export interface RegistryPlant {
   readonly registry: string;
   /** Closes the bridge and opens it again with the same files. */
   restart(): Promise<RegistryPlant>;
+  /** Has the bridge take over other rules, or other keys of `gateways[0].local`. */
+  reload(changes: Pick<RegistryPlantOptions, "gateway" | "rules">): Promise<ReloadStatus>;
   /** The client id of the local side. */
   clientIdOf(name: string): string;
   /** A topic of the local side. */
@@ -86,7 +89,7 @@ export async function openRegistryPlant(options: RegistryPlantOptions): Promise<
   const configFile = join(folder, "dragoman.yaml");
   const keys = (id: string) => ({ publicKeys: [`file:keys/${id}.pub.pem`] });
   const own = (id: string) => ({ privateKey: `file:keys/${id}.pem`, algorithm: "ES256" });
-  const entries = [
+  const entriesWith = (gateway: object | undefined) => [
     {
       id: "gw-01",
       local: {
@@ -101,13 +104,14 @@ export async function openRegistryPlant(options: RegistryPlantOptions): Promise<
           ...Object.fromEntries(crowd.map((id) => [id, {}])),
         },
         ...options.gateway,
+        ...gateway,
       },
       upstream: own("gw-01"),
     },
     { id: "gw-02", local: keys("gw-02"), upstream: own("gw-02") },
     ...plain.map((id) => ({ id, local: { ...keys(id), gateway: false }, upstream: own(id) })),
   ];
-  const config = {
+  const configWith = ({ gateway, rules }: Pick<RegistryPlantOptions, "gateway" | "rules">) => ({
     local: {
       ...{ dialect: local, listen: ["mqtt://127.0.0.1:0"] },
       ...{ ...parametersOf(local), registry },
@@ -117,13 +121,13 @@ export async function openRegistryPlant(options: RegistryPlantOptions): Promise<
       ...{ dialect: upstream, url: cloud.urls[0], ...parametersOf(upstream) },
       ...{ settle: "20ms", limits: { messagesPerSecond: 100_000, attached: 100_000 } },
     },
-    gateways: entries,
+    gateways: entriesWith(gateway),
     spool: { directory: options.directory ?? "memory" },
     admin: false,
-    rules: options.rules ?? {},
-  };
+    rules: rules ?? options.rules ?? {},
+  });
   // JSON is YAML too.
-  writeFileSync(configFile, JSON.stringify(config));
+  writeFileSync(configFile, JSON.stringify(configWith({})));
   return open();
 
   async function open(): Promise<RegistryPlant> {
@@ -136,6 +140,10 @@ export async function openRegistryPlant(options: RegistryPlantOptions): Promise<
       restart: async () => {
         await bridge.close({ drainMs: 0 });
         return open();
+      },
+      reload: async (changes) => {
+        writeFileSync(configFile, JSON.stringify(configWith(changes)));
+        return bridge.reload(await loadConfig(configFile, { env: {} }));
       },
       clientIdOf: localId,
       topic: (device, rest) => `${local === "omnicore" ? `/${registry}` : "/devices"}/${device}/${rest}`,

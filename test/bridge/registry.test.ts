@@ -398,3 +398,26 @@ describe("a configuration", () => {
     expect((await hear(again)).payload.toString()).toBe("kept");
   });
 });
+
+test("a reload keeps what is attached and subscribed on the connection, but for what the registry does not allow any more", async () => {
+  const plant = await openRegistryPlant({ local: "google", upstream: "clearblade" });
+  const { cloud, topic } = plant;
+  const gateway = await plant.connect("gw-01");
+  for (const device of ["sensor-7", "pump-2"]) {
+    await say(gateway, topic(device, "attach"));
+    expect(await listen(gateway, [topic(device, "commands/#"), 1])).toEqual([1]);
+  }
+  await eventually(() => cloud.records.filter(({ kind }) => kind === "attach")).toHaveLength(2);
+
+  expect(await plant.reload({ rules: { detachAfter: "5m" } })).toMatchObject({ outcome: "applied" });
+  await say(gateway, topic("sensor-7", "events"), "after");
+  await cloud.next("telemetry", ({ device, payload }) => device === "sensor-7" && payload.toString() === "after");
+  await eventually(() => cloud.sendCommand("pump-2", "go")).toEqual({ delivered: true });
+  expect((await hear(gateway)).topic).toBe(topic("pump-2", "commands"));
+
+  const devices = { "sensor-7": {}, "pump-2": { bound: false } };
+  expect(await plant.reload({ gateway: { devices } })).toMatchObject({ outcome: "applied" });
+  expect(await isTaken(gateway, plant, topic("sensor-7", "events"))).toBe(true);
+  expect(await isTaken(gateway, plant, topic("pump-2", "events"))).toBe(false);
+  expect(cloud.records.filter(({ kind, device }) => kind === "connected" && device === "gw-01")).toHaveLength(1);
+});

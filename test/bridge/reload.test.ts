@@ -6,6 +6,7 @@ import { eventually, openPlant, type Plant, type RunningBridge } from "./harness
 import { arrivedOf, disorderOf, startStream } from "./stream.ts";
 
 const perSecond = 2000;
+const patience = { timeout: 120_000 };
 
 /** Writes a mapping that calls the key "number" something else. */
 function writeMapping(plant: Plant, key: string): void {
@@ -29,32 +30,40 @@ function connectionsOf({ cloud }: Plant): Readonly<Record<string, number>> {
   return counts;
 }
 
-test("a changed mapping under load: nothing lost, doubled or out of order, no connection closed, new messages by the new rules", async () => {
-  const { plant, bridge } = await mappedPlant();
-  const { cloud } = plant;
-  const stream = await startStream(bridge.url, plant.tokenOf("gw-01"), perSecond);
-  await eventually(() => arrivedOf(cloud).length).toBeGreaterThan(1000);
+test(
+  "a changed mapping under load: nothing lost, doubled or out of order, no connection closed, new messages by the new rules",
+  patience,
+  async () => {
+    const { plant, bridge } = await mappedPlant();
+    const { cloud } = plant;
+    const stream = await startStream(bridge.url, plant.tokenOf("gw-01"), perSecond);
+    await eventually(() => arrivedOf(cloud).length).toBeGreaterThan(1000);
 
-  writeMapping(plant, "after");
-  expect(await bridge.reload(await plant.load())).toMatchObject({ outcome: "applied", changes: ["mapping"] });
-  const sent = stream.sent;
-  await eventually(() => stream.sent).toBeGreaterThan(sent + 1000);
-  await stream.stop();
-  await eventually(() => bridge.ledger()).toMatchObject({ received: stream.sent, delivered: stream.sent, pending: 0 });
+    writeMapping(plant, "after");
+    expect(await bridge.reload(await plant.load())).toMatchObject({ outcome: "applied", changes: ["mapping"] });
+    const sent = stream.sent;
+    await eventually(() => stream.sent).toBeGreaterThan(sent + 1000);
+    await stream.stop();
+    await eventually(() => bridge.ledger()).toMatchObject({
+      received: stream.sent,
+      delivered: stream.sent,
+      pending: 0,
+    });
 
-  const arrived = arrivedOf(cloud);
-  expect(disorderOf(arrived)).toEqual([]);
-  expect(arrived).toHaveLength(stream.sent);
-  expect(arrived.filter(({ key, number }) => key === "before" && number > sent)).toEqual([]);
-  const first = arrived.findIndex(({ key }) => key === "after");
-  expect(first).toBeGreaterThan(1000);
-  expect(arrived.slice(first).filter(({ key }) => key !== "after")).toEqual([]);
-  expect(stream.isClosed).toBe(false);
-  expect(connectionsOf(plant)).toEqual({ "gw-01": 1 });
-  expect(bridge.status()).toMatchObject({ healthy: true, reload: { outcome: "applied" } });
-});
+    const arrived = arrivedOf(cloud);
+    expect(disorderOf(arrived)).toEqual([]);
+    expect(arrived).toHaveLength(stream.sent);
+    expect(arrived.filter(({ key, number }) => key === "before" && number > sent)).toEqual([]);
+    const first = arrived.findIndex(({ key }) => key === "after");
+    expect(first).toBeGreaterThan(1000);
+    expect(arrived.slice(first).filter(({ key }) => key !== "after")).toEqual([]);
+    expect(stream.isClosed).toBe(false);
+    expect(connectionsOf(plant)).toEqual({ "gw-01": 1 });
+    expect(bridge.status()).toMatchObject({ healthy: true, reload: { outcome: "applied" } });
+  },
+);
 
-test("twenty reloads in a row under load", async () => {
+test("twenty reloads in a row under load", patience, async () => {
   const { plant, bridge } = await mappedPlant();
   const { cloud } = plant;
   const stream = await startStream(bridge.url, plant.tokenOf("gw-01"), perSecond);
@@ -90,7 +99,7 @@ test("a reload while the cloud is away: what waits goes through the new mapping"
   expect(gateway.client.connected).toBe(true);
 });
 
-test("gateways come, go and change their credentials while another one flows", async () => {
+test("gateways come, go and change their credentials while another one flows", patience, async () => {
   const plant = await openPlant({ gateways: ["gw-01", "gw-02", "gw-03"] });
   plant.configure({ only: ["gw-01", "gw-02"] });
   const bridge = await plant.open();
@@ -131,23 +140,31 @@ test("gateways come, go and change their credentials while another one flows", a
   expect(connectionsOf(plant)).toEqual({ "gw-01": 1, "gw-02": 1, "gw-03": 1 });
 });
 
-test("other credentials for the cloud: that connection is made anew, and the gateway notices nothing", async () => {
-  const plant = await openPlant({ gateways: ["gw-01", "gw-02"] });
-  const bridge = await plant.open();
-  const stream = await startStream(bridge.url, plant.tokenOf("gw-01"), perSecond);
-  await eventually(() => arrivedOf(plant.cloud).length).toBeGreaterThan(500);
-  writeFileSync(join(plant.folder, "keys", "gw-01.pem"), plant.spareKey);
-  expect(await bridge.reload(await plant.load())).toMatchObject({ changes: ["gateways.gw-01.upstream"] });
-  const sent = stream.sent;
-  await eventually(() => stream.sent).toBeGreaterThan(sent + 500);
-  await stream.stop();
-  await eventually(() => bridge.ledger()).toMatchObject({ received: stream.sent, delivered: stream.sent, pending: 0 });
-  const arrived = arrivedOf(plant.cloud);
-  expect(disorderOf(arrived)).toEqual([]);
-  expect(arrived).toHaveLength(stream.sent);
-  expect(stream.isClosed).toBe(false);
-  expect(connectionsOf(plant)).toEqual({ "gw-01": 2, "gw-02": 1 });
-});
+test(
+  "other credentials for the cloud: that connection is made anew, and the gateway notices nothing",
+  patience,
+  async () => {
+    const plant = await openPlant({ gateways: ["gw-01", "gw-02"] });
+    const bridge = await plant.open();
+    const stream = await startStream(bridge.url, plant.tokenOf("gw-01"), perSecond);
+    await eventually(() => arrivedOf(plant.cloud).length).toBeGreaterThan(500);
+    writeFileSync(join(plant.folder, "keys", "gw-01.pem"), plant.spareKey);
+    expect(await bridge.reload(await plant.load())).toMatchObject({ changes: ["gateways.gw-01.upstream"] });
+    const sent = stream.sent;
+    await eventually(() => stream.sent).toBeGreaterThan(sent + 500);
+    await stream.stop();
+    await eventually(() => bridge.ledger()).toMatchObject({
+      received: stream.sent,
+      delivered: stream.sent,
+      pending: 0,
+    });
+    const arrived = arrivedOf(plant.cloud);
+    expect(disorderOf(arrived)).toEqual([]);
+    expect(arrived).toHaveLength(stream.sent);
+    expect(stream.isClosed).toBe(false);
+    expect(connectionsOf(plant)).toEqual({ "gw-01": 2, "gw-02": 1 });
+  },
+);
 
 test("a file with mistakes, or one that cannot be had, leaves everything as it was and is shown", async () => {
   const { plant, bridge } = await mappedPlant();
@@ -201,4 +218,40 @@ test("addresses and the admin server move while a gateway stays connected; the s
   const again = await connectGateway(listen[0] as string, { token: plant.tokenOf("gw-01") });
   await again.say("v1/gateway/telemetry", { "pump-1": [{ ts: 2, values: { number: 2 } }] });
   await eventually(() => arrivedOf(plant.cloud)).toHaveLength(2);
+});
+
+test("other names for devices need another connection to the cloud, and get it", async () => {
+  const plant = await openPlant({ mapping: "plant.yaml" });
+  const write = (id: string) =>
+    writeFileSync(join(plant.folder, "plant.yaml"), `mapping: p\nnames: [{ local: Device A, upstream: ${id} }]\n`);
+  write("boiler-1");
+  const bridge = await plant.open();
+  const gateway = await connectGateway(bridge.url, { token: plant.tokenOf("gw-01") });
+  await gateway.say("v1/gateway/telemetry", { "Device A": [{ ts: 1, values: { n: 1 } }] });
+  await plant.cloud.next("telemetry", ({ device }) => device === "boiler-1");
+  write("boiler-2");
+  await bridge.reload(await plant.load());
+  await gateway.say("v1/gateway/telemetry", { "Device A": [{ ts: 2, values: { n: 2 } }] });
+  await plant.cloud.next("telemetry", ({ device }) => device === "boiler-2");
+  expect(plant.cloud.sendCommand("boiler-1", "go")).toMatchObject({ delivered: false });
+  expect(gateway.client.connected).toBe(true);
+});
+
+test("a configuration that waits for its gateway still waits after a reload, and is acknowledged when it is taken", async () => {
+  const { plant, bridge } = await mappedPlant();
+  const { cloud } = plant;
+  const gateway = await connectGateway(bridge.url, { token: plant.tokenOf("gw-01") });
+  await gateway.say("v1/gateway/telemetry", { "pump-1": [{ ts: 1, values: { number: 1 } }] });
+  await cloud.next("telemetry");
+  await gateway.end();
+  const version = cloud.setConfig("pump-1", '{"before":1,"after":2}');
+  await cloud.next("sent", (record) => record.version === version);
+  writeMapping(plant, "after");
+  await bridge.reload(await plant.load());
+  expect(cloud.records.filter((record) => record.kind === "acknowledged" && record.version === version)).toEqual([]);
+
+  const again = await connectGateway(bridge.url, { token: plant.tokenOf("gw-01") });
+  expect((await again.next("v1/gateway/attributes")).text).toBe('{"device":"pump-1","data":{"before":1,"number":2}}');
+  await cloud.next("acknowledged", (record) => record.version === version);
+  await eventually(() => bridge.ledger().down).toMatchObject({ pending: 0 });
 });

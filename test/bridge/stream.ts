@@ -3,6 +3,9 @@ import { openRawGateway, publishPacket } from "./raw-gateway.ts";
 
 export const streamDevices = ["pump-1", "pump-2", "pump-3", "pump-4"] as const;
 
+/** What a slow machine has not acknowledged yet; beyond that nothing is added. */
+const maxWaiting = 1000;
+
 /** A gateway that sends telemetry without a pause, each message with the next number, devices in turn. */
 export interface Stream {
   readonly sent: number;
@@ -37,6 +40,7 @@ export async function startStream(url: string, token: string, perSecond: number)
     if (waiting.size === 0) settled();
   });
   const timer = setInterval(() => {
+    if (waiting.size > maxWaiting) return;
     const packets = [];
     for (let count = 0; count < (perSecond * everyMs) / 1000; count++) {
       sent += 1;
