@@ -29,8 +29,8 @@ export function GatewayLinks(props: { gateway: GatewayReport; nowMs: number; isO
         <UpstreamSide upstream={upstream} nowMs={nowMs} />
         <Facts title="Through it">
           <Fact name="Devices">{devicesInWords(gateway)}</Fact>
-          <Fact name="In flight">{count(gateway.inFlight)} sent, not yet acknowledged</Fact>
-          <Fact name="Open commands">{count(gateway.openCommands)}</Fact>
+          <Fact name="In flight">{count(gateway.inFlight)} unacknowledged</Fact>
+          <Fact name="Commands">{count(gateway.openCommands)} open</Fact>
           <Fact name="Look closer">
             <a href={linkTo("devices", { gateway: id })}>devices</a>,{" "}
             <a href={linkTo("quarantine", { gateway: id })}>quarantine</a>,{" "}

@@ -83,8 +83,8 @@ function nearest(times: readonly number[], atMs: number): number {
   return best;
 }
 
-/** The next of 1, 2, 5, 10, 20, … */
+/** The next round number. */
 function roundUp(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
-  return ([1, 2, 5, 10].find((step) => step * power >= value) ?? 10) * power;
+  return ([1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((step) => step * power >= value) ?? 10) * power;
 }
