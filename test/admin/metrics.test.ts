@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { families as ours } from "../../src/admin/metric-families.ts";
 import { histograms, renderMetrics } from "../../src/admin/metrics.ts";
 import { createLatency, type Latency } from "../../src/message/latency.ts";
-import type { GatewayReport } from "../../src/message/status.ts";
+import type { GatewayReport, ReloadStatus } from "../../src/message/status.ts";
 import { describeWith } from "../tools.ts";
 import { type Family, parseExposition } from "./exposition.ts";
 import { brokenGateway, busyLedger, sampleGateway, sampleNowMs, sampleStatus } from "./sample-status.ts";
@@ -86,6 +86,20 @@ describe("renderMetrics()", () => {
     expect(figure(families, "dragoman_devices", { ...broken, state: "held" })).toBe(1);
     expect(figure(families, "dragoman_devices", { ...broken, state: "attached" })).toBe(1);
     expect(figure(families, "dragoman_devices", { ...broken, state: "settling" })).toBe(0);
+  });
+
+  test("tells a configuration that was refused, and since when the one in force has been", async () => {
+    const of = async (reload?: ReloadStatus) => {
+      const status = sampleStatus([], reload === undefined ? {} : { reload });
+      const families = parseExposition(await renderMetrics(status));
+      return ["last_reload_successful", "in_force_timestamp_seconds"].map((name) =>
+        figure(families, `dragoman_config_${name}`, {}),
+      );
+    };
+    const startedMs = sampleStatus([]).startedMs;
+    expect(await of()).toEqual([1, startedMs / 1000]);
+    expect(await of({ atMs: 3000, inForceMs: startedMs, outcome: "refused" })).toEqual([0, startedMs / 1000]);
+    expect(await of({ atMs: 5000, inForceMs: 5000, outcome: "needs-restart" })).toEqual([1, 5]);
   });
 
   test("shows a ledger that does not add up", async () => {
