@@ -4,6 +4,7 @@ import { judgeCertificate } from "./certificate.ts";
 import { certificatesOf } from "./certificates.ts";
 import { checkClock } from "./check-clock.ts";
 import { checkListen } from "./check-listen.ts";
+import { checkPublicKeys } from "./check-public-keys.ts";
 import { checkSpool } from "./check-spool.ts";
 import { Checkup, type Step, type Witness } from "./checkup.ts";
 import { examineGateway, type GatewayExamination } from "./examine-gateway.ts";
@@ -33,7 +34,7 @@ export async function examine(config: Config, options: ExamineOptions): Promise<
   const checkup = new Checkup(witness);
   const nowMs = now();
   await checkListen(checkup, config, { bridge: options.bridge, nowMs });
-  await checkGatewayCertificates(checkup, gateways, nowMs);
+  await checkGatewayCredentials(checkup, gateways, nowMs);
   await checkup.step({ id: "spool", title: "spool" }, () => checkSpool(config.spool, options.bridge));
   await checkup.step({ id: "clock", title: "clock" }, () => checkClock(config, nowMs));
   await checkAuthorities(checkup, config, nowMs);
@@ -65,12 +66,20 @@ function doubted(bridge: RunningBridge, steps: readonly Step[], { spool }: Confi
   return { runs: "perhaps", why: "its port is taken, and its spool is in memory" };
 }
 
-async function checkGatewayCertificates(
+async function checkGatewayCredentials(
   checkup: Checkup,
   gateways: readonly GatewayConfig[],
   nowMs: number,
 ): Promise<void> {
-  for (const { id, local } of gateways) {
+  for (const gateway of gateways) {
+    const { id, local } = gateway;
+    const keys = checkPublicKeys(gateway, nowMs);
+    if (keys !== undefined) {
+      await checkup.step(
+        { id: "local.publicKeys", title: "keys of the gateway and its devices", gateway: id },
+        () => keys,
+      );
+    }
     const [certificate] = local.certificate === undefined ? [] : certificatesOf(local.certificate);
     if (certificate === undefined) continue;
     const renew = `Give the gateway a new one, and put it where "local.certificate" of gateway "${id}" points.`;

@@ -32,7 +32,7 @@ export async function explainLogin(refused: Refused): Promise<Finding> {
     const result = await trial(refused);
     if (result === undefined) continue;
     evidence.push(...result.evidence);
-    details.push(result.told);
+    if (result.told !== undefined) details.push(result.told);
     if (result.evidence.some(({ verdict }) => verdict === "proven")) break;
   }
   const ofDialect = rankCauses(diagnosis, { ...symptom, evidence });

@@ -25,7 +25,7 @@ export interface OtherGateway {
 /** Something that can be tried out: what it proves, and what to tell of it. */
 export interface Trial {
   readonly evidence: readonly Evidence[];
-  readonly told: string;
+  readonly told?: string;
 }
 
 /** What can be tried out, by the cause it is about, in the order in which it is tried: the surest first. */
@@ -36,7 +36,14 @@ export const loginTrials: Readonly<Record<string, (refused: Refused) => Promise<
   audience: tryAudience,
   key: tryKeys,
   ids: tryOthers,
+  // Which of these two is shown is known without trying.
+  certificate: async ({ kit }) => shownInstead(kit.gateway.upstream.tls === undefined, "certificate"),
+  credentials: async ({ kit }) => shownInstead(kit.gateway.upstream.tls !== undefined, "credentials"),
 };
+
+function shownInstead(isOther: boolean, cause: string): Trial | undefined {
+  return isOther ? { evidence: [{ cause, verdict: "excluded" }] } : undefined;
+}
 
 async function tryProtocols({ kit, doing }: Refused): Promise<Trial | undefined> {
   const levels = ([4, 5] as const).filter((level) => level !== kit.access.protocol);

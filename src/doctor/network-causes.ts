@@ -2,6 +2,12 @@ import type { RankedCause } from "./causes.ts";
 
 type Advice = Omit<RankedCause, "likelihood">;
 
+export const clientCertificate: Advice = {
+  name: "clientCertificate",
+  what: "the server wants a client certificate, and has none from us or not one that it believes",
+  remedy: 'See which authority it trusts for clients, and put such a certificate into the gateway\'s "upstream.tls".',
+};
+
 /** What may be wrong before MQTT is spoken, whatever the cloud: by the stable word of the failure, likeliest first. */
 const advice: Readonly<Record<string, readonly Advice[]>> = {
   dns: [
@@ -62,6 +68,8 @@ const advice: Readonly<Record<string, readonly Advice[]>> = {
       what: "the two sides find no version of TLS or no cipher that both have; TLS 1.2 is the least here",
       remedy: "Bring the server up to date.",
     },
+    // At TLS 1.2 both end with "handshake failure".
+    clientCertificate,
     {
       name: "middlebox",
       what: "something on the way cuts the TLS handshake",

@@ -5,7 +5,7 @@ import type { RankedCause } from "./causes.ts";
 import { dateOf, describeCertificate } from "./certificate.ts";
 import { certificatesOf } from "./certificates.ts";
 import type { Finding } from "./checkup.ts";
-import { networkCauses } from "./network-causes.ts";
+import { clientCertificate, networkCauses } from "./network-causes.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
 
 export interface TlsFailure {
@@ -52,15 +52,7 @@ export function clientCertificateCauses(detail: string): readonly RankedCause[] 
   ) {
     return [];
   }
-  return [
-    {
-      name: "clientCertificate",
-      likelihood: "likely",
-      what: "the server wants a client certificate, and has none from us or not one that it believes",
-      remedy:
-        'See which authority it trusts for clients, and put such a certificate into the gateway\'s "upstream.tls".',
-    },
-  ];
+  return [{ ...clientCertificate, likelihood: "likely" }];
 }
 
 function timeCauses(chain: readonly X509Certificate[], nowMs: number): readonly RankedCause[] {
@@ -124,7 +116,10 @@ function authorityCauses(server: ServerCertificate, { tls, address }: TlsFailure
     ];
   }
   const known = certificatesOf(tls.ca);
-  const isKnown = server.chain.some((one) => known.some((ca) => one.raw.equals(ca.raw) || one.checkIssued(ca)));
+  // A name is not enough: an authority that was set up anew has the old name and another key.
+  const isKnown = server.chain.some((one) =>
+    known.some((ca) => one.raw.equals(ca.raw) || (one.checkIssued(ca) && one.verify(ca.publicKey))),
+  );
   if (isKnown) return [];
   const given = known.map(({ subject }) => `"${subject.replaceAll("\n", ", ")}"`).join(", ");
   const publicName = server.isPublic ? ' A public authority vouches for it: leave "upstream.tls.ca" out.' : "";
@@ -135,5 +130,13 @@ function authorityCauses(server: ServerCertificate, { tls, address }: TlsFailure
       what: `the server's certificates end with "${issuer}", and "upstream.tls.ca" has only ${given}`,
       remedy: `Put the certificate of the server's authority into "upstream.tls.ca", and see that "${address.host}" is the right host.${publicName}`,
     },
+    ...(last === undefined || last.checkIssued(last) ? [] : [missingIntermediate]),
   ];
 }
+
+const missingIntermediate: RankedCause = {
+  name: "missingIntermediate",
+  likelihood: "possible",
+  what: "the server does not send the certificates between its own and the authority's",
+  remedy: "Have whoever runs the server send the whole chain.",
+};

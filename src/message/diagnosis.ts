@@ -19,8 +19,8 @@ export type Stage = (typeof stages)[number];
 /**
  * What the answers of a cloud may mean. Data of the dialect.
  *
- * Causes have names of the dialect's own choice. Those called `protocol`, `clock`, `audience`, `key`, `ids` and `duplicate`
- * can be tried out, and what came of it goes before the order here.
+ * Causes have names of the dialect's own choice. Those called `protocol`, `clock`, `audience`, `key`, `ids`, `duplicate`,
+ * `certificate` and `credentials` can be tried out, or known from the configuration, and that goes before the order here.
  */
 export interface Diagnosis {
   readonly causes: ReadonlyMap<string, KnownCause>;

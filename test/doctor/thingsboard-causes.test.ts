@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { AddressInfo } from "node:net";
+import { createServer } from "node:tls";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { runConfig } from "../bridge/run-config.ts";
 import { type Authority, createAuthority } from "../local/certificates.ts";
 import { diagnose } from "./diagnose.ts";
@@ -74,3 +76,29 @@ test.each([
   const { step } = await diagnose(configFile);
   expect([step("gateway.identity").outcome, step("gateway.connect").outcome]).toEqual([identity, connect]);
 });
+
+test.each(["TLSv1.2", "TLSv1.3"] as const)(
+  "a server that wants a client certificate says so by %s",
+  async (version) => {
+    const { certificate, key } = authority.issue("tenant");
+    const server = createServer({
+      ...{ cert: certificate, key, ca: authority.certificate, requestCert: true, rejectUnauthorized: true },
+      ...{ minVersion: version, maxVersion: version },
+    });
+    server.on("tlsClientError", () => undefined);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const { configFile } = await openTenantPlant({
+      authority: authority.certificate,
+      upstream: { url: `mqtts://127.0.0.1:${port}` },
+    });
+    // With TLS 1.3 our side of the handshake is over before the server looks; TLS 1.2 has one alert for this and for more.
+    const { steps } = await diagnose(configFile);
+    const failed = steps.find(({ outcome }) => outcome === "fail");
+    const names = failed?.causes?.map(({ name }) => name);
+    expect([failed?.id, names?.indexOf("clientCertificate")]).toEqual(
+      version === "TLSv1.3" ? ["gateway.connect", 0] : ["upstream.tls", 1],
+    );
+  },
+);
