@@ -1,7 +1,7 @@
 import type { BridgeStatus, DeviceStatus } from "../message/status.ts";
 
 /** A device as `/devices` lists it. Times are Unix milliseconds, documents JSON text. */
-export interface ListedDevice extends Omit<DeviceStatus, "name" | "reason"> {
+export interface ListedDevice extends Omit<DeviceStatus, "name" | "reason" | "heldSinceMs"> {
   readonly device: string;
   readonly gateway: string;
   readonly attached: boolean;
@@ -42,8 +42,10 @@ export function devicesDocument({ gateways }: BridgeStatus, question: DevicesQue
   return { total: fitting.length, devices: page.map(({ id, device }) => listed(id, device)) };
 }
 
-function listed(gateway: string, { name, reason, ...rest }: DeviceStatus): ListedDevice {
-  const why = rest.state === "held" ? { held: { reason: reason ?? "held" } } : reason === undefined ? {} : { reason };
+function listed(gateway: string, { name, reason, heldSinceMs, ...rest }: DeviceStatus): ListedDevice {
+  const since = heldSinceMs === undefined ? {} : { sinceMs: heldSinceMs };
+  const held = { held: { reason: reason ?? "held", ...since } };
+  const why = rest.state === "held" ? held : reason === undefined ? {} : { reason };
   return { device: name, gateway, attached: rest.state === "attached", ...rest, ...why };
 }
 

@@ -164,6 +164,7 @@ export class Attachments {
     }
     this.#takeBack(lane);
     lane.phase = "held";
+    lane.heldSinceMs ??= this.#core.nowMs;
     lane.reason = reason;
     if (lane.isKnown) this.#core.store(`attached/${factName(lane)}`, undefined);
     lane.isKnown = false;
@@ -341,6 +342,7 @@ export class Attachments {
     this.#setPhase(lane, "attached");
     lane.tries = 0;
     lane.stuckSinceMs = undefined;
+    lane.heldSinceMs = undefined;
     lane.reason = undefined;
     lane.isWanted = false;
     this.#core.report("debug", "device-attached", { device: lane.device });

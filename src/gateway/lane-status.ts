@@ -15,7 +15,7 @@ const states: Readonly<Record<Phase, DeviceStatus["state"]>> = {
 
 /** A device as status shows it. */
 export function statusOfLane(lane: Lane): DeviceStatus {
-  const { device, id, phase, reason, lastSeenMs, state, data, replies } = lane;
+  const { device, id, phase, reason, lastSeenMs, heldSinceMs, state, data, replies } = lane;
   const desired =
     lane.config?.desired ?? (lane.collected === undefined ? undefined : objectText(lane.collected.attributes));
   return {
@@ -23,6 +23,7 @@ export function statusOfLane(lane: Lane): DeviceStatus {
     ...(id === undefined ? {} : { upstreamId: id }),
     state: states[phase],
     ...(reason === undefined ? {} : { reason }),
+    ...(phase !== "held" || heldSinceMs === undefined ? {} : { heldSinceMs }),
     waiting: data.length + replies.length + (state?.pending.length ?? 0),
     ...(lastSeenMs === undefined ? {} : { lastSeenMs }),
     ...(desired === undefined ? {} : { desired }),

@@ -55,6 +55,8 @@ export interface Lane {
   tries: number;
   /** Since when it has been tried in vain. */
   stuckSinceMs: number | undefined;
+  /** Since when the cloud will not have it, attempts to attach it again in between included. */
+  heldSinceMs: number | undefined;
   /** How often in a row it was detached by errors, and when last. */
   losses: number;
   lostMs: number | undefined;
@@ -108,6 +110,7 @@ export function createLane(device: DeviceId | undefined): Lane {
     isLeaving: false,
     tries: 0,
     stuckSinceMs: undefined,
+    heldSinceMs: undefined,
     losses: 0,
     lostMs: undefined,
     hasResubscribed: false,

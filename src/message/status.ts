@@ -8,6 +8,8 @@ export interface DeviceStatus {
   readonly state: "detached" | "attaching" | "settling" | "attached" | "held" | "detaching";
   /** Why it is held, or what it waits for. */
   readonly reason?: string;
+  /** Since when it is held, as far as this process knows. */
+  readonly heldSinceMs?: number;
   /** Messages in memory that wait for this device. */
   readonly waiting: number;
   readonly lastSeenMs?: number;

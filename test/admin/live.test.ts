@@ -266,8 +266,10 @@ describe("the live routes keep out", () => {
   );
 });
 
-test("/devices tells why a device is held, and filters by gateway", async () => {
-  const { source } = sampleSource();
+test("/devices tells why and since when a device is held, and filters by gateway", async () => {
+  const broken = brokenGateway("gw-2");
+  const devices = broken.devices.map((device) => (device.state === "held" ? { ...device, heldSinceMs: 5 } : device));
+  const { source } = sampleSource(() => sampleStatus([sampleGateway("gw-1"), { ...broken, devices }]));
   const admin = await open(source);
   expect(await (await fetch(`${admin.url}/devices?gateway=gw-2&search=device`)).json()).toEqual({
     total: 2,
@@ -275,7 +277,7 @@ test("/devices tells why a device is held, and filters by gateway", async () => 
       { device: "Device B", gateway: "gw-2", attached: true, state: "attached", waiting: 0 },
       {
         ...{ device: "Device C", gateway: "gw-2", attached: false, state: "held", waiting: 31 },
-        ...{ lastSeenMs: expect.any(Number), held: { reason: "GATEWAY_ATTACHMENT_ERROR" } },
+        ...{ lastSeenMs: expect.any(Number), held: { reason: "GATEWAY_ATTACHMENT_ERROR", sinceMs: 5 } },
       },
     ],
   });

@@ -132,6 +132,36 @@ test("handle() tries a held device again when the gateway connects it anew, and 
   ]);
 });
 
+test("status() says since when a device is held, attempts in between included, and no more once it is attached", () => {
+  const play = held();
+  const since = () => play.engine.status(play.now).devices[0]?.heldSinceMs;
+  const firstMs = play.now;
+  expect(since()).toBe(firstMs);
+  const [again] = play.tick(15 * 60_000) as [{ publish: number }];
+  expect(since()).toBeUndefined();
+  play.do(errorFor("one", "GATEWAY_ATTACHMENT_ERROR"));
+  expect(since()).toBe(firstMs);
+  const [last] = play.tick(15 * 60_000) as [{ publish: number }];
+  expect(last.publish).toBeGreaterThan(again.publish);
+  play.acknowledge(last.publish);
+  play.tick(500);
+  expect(play.engine.status(play.now).devices[0]).toMatchObject({ state: "attached" });
+  expect(since()).toBeUndefined();
+});
+
+test("recordsOf() names what a publish carries, and for an attach what waits behind it", () => {
+  const play = Play.open();
+  const [attaching] = play.send(telemetry("one", '{"t":1}', 1)) as [{ publish: number }];
+  play.send(telemetry("one", '{"t":2}', 2));
+  expect(play.engine.recordsOf(attaching.publish)).toEqual([1]);
+  play.acknowledge(attaching.publish);
+  const effects = play.tick(500) as readonly Partial<{ publish: number }>[];
+  const sent = effects.filter((effect) => effect.publish !== undefined) as readonly { publish: number }[];
+  expect(sent.map(({ publish }) => play.engine.recordsOf(publish))).toEqual([[1], [2]]);
+  for (const { publish } of sent) play.acknowledge(publish);
+  expect(sent.flatMap(({ publish }) => play.engine.recordsOf(publish))).toEqual([]);
+});
+
 test("handle() recalls once more what was parked while it read the spool", () => {
   const play = held();
   play.do({ kind: "retry" });
