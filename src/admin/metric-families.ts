@@ -55,14 +55,6 @@ export const families: readonly Family[] = [
   ),
   ofBridge("dragoman_spool_waiting_bytes", "Payload bytes that wait in the spool.", (s) => s.waitingBytes),
   ofBridge("dragoman_spool_max_bytes", "Payload bytes that may wait in the spool.", (s) => s.maxBytes),
-  ofBridge("dragoman_config_last_reload_successful", "0 when the last changed configuration was refused.", (s) =>
-    Number(s.reload?.outcome !== "refused"),
-  ),
-  ofBridge(
-    "dragoman_config_in_force_timestamp_seconds",
-    "Since when the configuration in force has been, in Unix seconds.",
-    (s) => (s.reload?.inForceMs ?? s.startedMs) / 1000,
-  ),
   {
     name: "dragoman_gateways",
     kind: "gauge",

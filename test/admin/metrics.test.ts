@@ -92,7 +92,7 @@ describe("renderMetrics()", () => {
     const of = async (reload?: ReloadStatus) => {
       const status = sampleStatus([], reload === undefined ? {} : { reload });
       const families = parseExposition(await renderMetrics(status));
-      return ["last_reload_successful", "in_force_timestamp_seconds"].map((name) =>
+      return ["last_reload_successful", "last_reload_success_timestamp_seconds"].map((name) =>
         figure(families, `dragoman_config_${name}`, {}),
       );
     };
