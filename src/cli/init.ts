@@ -38,6 +38,7 @@ export function addInitCommand(program: Command, io: Io): void {
     .option("--public-key <file...>", "public keys that the gateways have already, in the order of --gateway")
     .option("--tls-name <host...>", "further names of this machine, for the certificate that is made")
     .option("--allow-plaintext", "let addresses beyond this machine go without TLS")
+    .option("--spool <folder>", "where messages wait for the cloud, such as /var/lib/dragoman/spool")
     .option("--out <file>", "where the configuration goes; keys go beside it", defaultFile)
     .option("--force", "replace a configuration that is there; keys are kept all the same")
     .option("-y, --yes", "ask nothing: what no flag says is as usual, or missing")

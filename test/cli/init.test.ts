@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -21,6 +22,11 @@ const place = [
   "sub-77",
 ];
 const env = { GW_01_TOKEN: "local-token", GW_01_CLOUD_TOKEN: "cloud-token" };
+
+function rsaKey(): string {
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+}
 
 function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "dragoman-init-"));
@@ -60,11 +66,8 @@ describe("init --yes", () => {
     expect(out).toContain(readFileSync(join(folder, "keys/gw-01.pub.pem"), "utf8"));
     for (const name of secrets) expect(out).not.toContain(readFileSync(join(folder, name), "utf8"));
     expect(out).toMatch(/ClearBlade IoT Core console: Registries > plant-1/);
-    expect(
-      out.endsWith(
-        `dragoman check ${folder}/dragoman.yaml\n  dragoman run ${folder}/dragoman.yaml\n  dragoman status\n`,
-      ),
-    ).toBe(true);
+    const commands = ["check", "doctor", "run"].map((name) => `  dragoman ${name} ${folder}/dragoman.yaml\n`);
+    expect(out.endsWith(commands.join(""))).toBe(true);
   });
 
   test("explains every key that it writes", async () => {
@@ -126,6 +129,19 @@ describe("init --yes", () => {
     });
     expect(await loadConfig(file, { env })).toHaveProperty("config");
     expect(readFileSync(join(folder, "keys/gw-01.pem"), "utf8")).toBe(key);
+  });
+
+  test("goes by the kind of a key that is there, and by the folder that is asked for", async () => {
+    const folder = newFolder();
+    const file = join(folder, "dragoman.yaml");
+    mkdirSync(join(folder, "keys"));
+    writeFileSync(join(folder, "keys/gw-01.pem"), rsaKey());
+    const args = ["--yes", "--local", "thingsboard", "--upstream", "google", ...place, "--spool", "/var/lib/spool"];
+    expect(await init(file, ...args)).toMatchObject({ code: 0 });
+    expect(parse(readFileSync(file, "utf8"))).toMatchObject({
+      gateways: [{ upstream: { privateKey: "file:keys/gw-01.pem", algorithm: "RS256" } }],
+      spool: { directory: "/var/lib/spool" },
+    });
   });
 
   test("tells all that is missing at once", async () => {

@@ -29,7 +29,7 @@ describe("manual()", () => {
   });
 });
 
-test("docs/cli.md is what dragoman manual prints", async () => {
+test("docs/cli.md is what dragoman manual prints; npm run docs writes it", async () => {
   const io = testIo();
   expect(await runProgram(["manual"], io)).toBe(0);
   expect(readFileSync(new URL("../../docs/cli.md", import.meta.url), "utf8")).toBe(io.out());

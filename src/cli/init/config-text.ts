@@ -10,8 +10,11 @@ const comments = {
   width: 110,
 };
 
+/** What the keys of the gateways sign with, by the gateways' ids. */
+export type Algorithms = ReadonlyMap<string, "ES256" | "RS256">;
+
 /** The configuration as a user would write it, each key with what its schema says about it. */
-export function configText(plan: InitPlan): string {
+export function configText(plan: InitPlan, algorithms: Algorithms): string {
   const { local, upstream } = plan;
   const schema = configSchema({ local: local.dialect.parameters, upstream: upstream.dialect.parameters });
   const { spool, admin, log } = schema.properties;
@@ -31,9 +34,9 @@ export function configText(plan: InitPlan): string {
       ...(upstream.allowPlaintext ? { allowPlaintext: true } : {}),
       ...upstream.parameters,
     },
-    gateways: plan.gateways.map((gateway) => gatewayEntry(plan, gateway)),
+    gateways: plan.gateways.map((gateway) => gatewayEntry(plan, gateway, algorithms)),
     ...(hasDocuments(plan) ? { rules: { config: { keys: [] } } } : {}),
-    spool: defaultsOf(spool),
+    spool: { ...defaultsOf(spool), ...(plan.spool === undefined ? {} : { directory: plan.spool }) },
     admin: defaultsOf(admin.anyOf[0]),
     log: defaultsOf(log),
   });
@@ -47,13 +50,13 @@ export function needsTls({ local }: InitPlan): boolean {
   return local.listen.startsWith("mqtts:");
 }
 
-function gatewayEntry({ local, upstream }: InitPlan, { id }: GatewayPlan): object {
+function gatewayEntry({ local, upstream }: InitPlan, { id }: GatewayPlan, algorithms: Algorithms): object {
   const isKeyed = (side: { dialect: InitPlan["local"]["dialect"] }) => side.dialect.connection.credentials === "jwt";
   return {
     id,
     local: isKeyed(local) ? { publicKeys: [`file:${files.gatewayPublicKey(id)}`] } : { token: reference(id, "local") },
     upstream: isKeyed(upstream)
-      ? { privateKey: `file:${files.privateKey(id)}`, algorithm: "ES256" }
+      ? { privateKey: `file:${files.privateKey(id)}`, algorithm: algorithms.get(id) ?? "ES256" }
       : { token: reference(id, "upstream") },
   };
 }

@@ -3,6 +3,7 @@ import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises
 import { hostname, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import type { Mistake } from "../../config/mistake.ts";
+import { algorithmOf, privateKeyIn } from "../../config/pem.ts";
 import { loadConfig } from "../../config.ts";
 import { DragomanError } from "../../errors.ts";
 import { makeKeys } from "../key-pair.ts";
@@ -31,7 +32,7 @@ interface Place {
 /** Makes the configuration and the keys it needs, in memory. Keys and certificates that are there already are kept. */
 export async function makeFiles(plan: InitPlan, { out, tlsNames }: Place): Promise<readonly InitFile[]> {
   const folder = dirname(out);
-  const made: InitFile[] = [{ path: basename(out), text: configText(plan), isSecret: false, isKept: false }];
+  const made: InitFile[] = [];
   const keep = async (path: string, isSecret = false): Promise<boolean> => {
     if (!existsSync(join(folder, path))) return false;
     made.push({ path, text: await readFile(join(folder, path), "utf8"), isSecret, isKept: true });
@@ -61,7 +62,14 @@ export async function makeFiles(plan: InitPlan, { out, tlsNames }: Place): Promi
     add(files.authority, tls.authority);
     add(files.authorityKey, tls.authorityKey, true);
   }
-  return made;
+  const algorithms = new Map(plan.gateways.map(({ id }) => [id, algorithmIn(made, files.privateKey(id))]));
+  return [{ path: basename(out), text: configText(plan, algorithms), isSecret: false, isKept: false }, ...made];
+}
+
+/** The algorithm of a key, which may have been there; what is no key, the check of the configuration tells. */
+function algorithmIn(made: readonly InitFile[], path: string): "ES256" | "RS256" {
+  const key = privateKeyIn(made.find((file) => file.path === path)?.text ?? "");
+  return ("fault" in key ? undefined : algorithmOf(key)) ?? "ES256";
 }
 
 /** What is wrong with a configuration before it is written, as `dragoman check` would say it once it is. */

@@ -64,7 +64,7 @@ function commands(plan: InitPlan, out: string): string {
     ...(isKeyed(plan.upstream) ? [] : [`export ${tokenVariable(id, "upstream")}=...   # that of "${id}" in the cloud`]),
   ]);
   const file = out === "dragoman.yaml" ? "" : ` ${out}`;
-  return [...exports, `dragoman check${file}`, `dragoman run${file}`, "dragoman status"]
+  return [...exports, `dragoman check${file}`, `dragoman doctor${file}`, `dragoman run${file}`]
     .map((line) => `  ${line}\n`)
     .join("");
 }

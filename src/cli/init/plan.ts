@@ -14,6 +14,7 @@ export interface InitFlags {
   readonly publicKey?: readonly string[];
   readonly tlsName?: readonly string[];
   readonly allowPlaintext?: boolean;
+  readonly spool?: string;
   readonly out: string;
   readonly force?: boolean;
   readonly yes?: boolean;
@@ -24,6 +25,8 @@ export interface InitPlan {
   readonly local: SidePlan & { readonly listen: string };
   readonly upstream: SidePlan & { readonly url?: string };
   readonly gateways: readonly GatewayPlan[];
+  /** Folder of the spool; left out, as the schema says. */
+  readonly spool?: string;
 }
 
 interface SidePlan {
@@ -90,6 +93,7 @@ export async function planFrom(flags: InitFlags, interview: Interview): Promise<
       ...{ dialect: upstreamDialect, parameters: upstream, allowPlaintext: await plaintext(url) },
       ...(url === "" ? {} : { url }),
     },
+    ...(flags.spool === undefined ? {} : { spool: flags.spool }),
     gateways: await gatewaysOf(idsIn(listed), {
       flags,
       interview,
