@@ -3,7 +3,9 @@ import type { BridgeStatus, DeviceStatus, GatewayReport } from "../message/statu
 const everyMs = 1_000;
 /** Unchanged, it is said again after this, which also shows that the connection lives. */
 const againMs = 10_000;
-/** Of a gateway with more, `/devices` has the rest. */
+/** A large plant's status comes less often: a browser, and the bridge itself, have other things to do. */
+const maxBytesPerSecond = 512 * 1024;
+/** Over all gateways; `/devices` has the rest. */
 const maxDevices = 100;
 
 /** The status as JSON for whoever listens, made once for all of them, and only while somebody does. */
@@ -13,6 +15,7 @@ export class StatusTicker {
   readonly #listeners = new Set<(json: string) => void>();
   #timer: NodeJS.Timeout | undefined;
   #last = "";
+  #size = 0;
   #saidMs = 0;
 
   constructor(status: () => BridgeStatus, now: () => number = Date.now) {
@@ -23,7 +26,10 @@ export class StatusTicker {
   /** Tells the status at once, then when it has changed; the function that comes back ends it. */
   listen(listener: (json: string) => void): () => void {
     this.#listeners.add(listener);
-    this.#timer ??= setInterval(() => this.#tick(), everyMs).unref();
+    if (this.#timer === undefined) {
+      this.#timer = setInterval(() => this.#tick(), everyMs).unref();
+      this.#saidMs = this.#now();
+    }
     listener(this.#json());
     return () => {
       this.#listeners.delete(listener);
@@ -37,6 +43,7 @@ export class StatusTicker {
   }
 
   #tick(): void {
+    if (this.#now() - this.#saidMs < (this.#size / maxBytesPerSecond) * 1_000) return;
     const json = this.#json();
     if (json === this.#last && this.#now() - this.#saidMs < againMs) return;
     this.#last = json;
@@ -46,14 +53,23 @@ export class StatusTicker {
 
   #json(): string {
     const status = this.#status();
-    return JSON.stringify({ ...status, gateways: status.gateways.map(shortened) });
+    let room = maxDevices;
+    const gateways = status.gateways.map((report) => {
+      const fitting = shortened(report, room);
+      room -= fitting.devices.length;
+      return fitting;
+    });
+    const json = JSON.stringify({ ...status, gateways });
+    this.#size = json.length;
+    return json;
   }
 }
 
-function shortened(report: GatewayReport): GatewayReport {
+/** The report with so many devices at most, and with how many there are of each state. */
+function shortened(report: GatewayReport, room: number): GatewayReport {
   const { devices } = report;
-  if (devices.length <= maxDevices) return report;
+  if (devices.length <= room) return report;
   const deviceCounts: Partial<Record<DeviceStatus["state"], number>> = {};
   for (const { state } of devices) deviceCounts[state] = (deviceCounts[state] ?? 0) + 1;
-  return { ...report, devices: devices.slice(0, maxDevices), deviceCounts };
+  return { ...report, devices: devices.slice(0, room), deviceCounts };
 }

@@ -1,9 +1,10 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type Admin, type AdminSource, openAdmin } from "../../src/admin/admin.ts";
 import { EventStream } from "../../src/admin/event-stream.ts";
 import { History } from "../../src/admin/history.ts";
+import { StatusTicker } from "../../src/admin/status-ticker.ts";
 import { emptyLedger } from "../../src/message/fate.ts";
 import type { PlaygroundRequest } from "../../src/message/playground.ts";
 import { Secret } from "../../src/message/secret.ts";
@@ -63,6 +64,28 @@ describe("/events", () => {
     version = "2";
     await events.next(({ event, data }) => event === "status" && (data as BridgeStatus).version === "2");
     expect(listening).toEqual([]);
+  });
+
+  test("tells a large plant's status less often, with the first devices of all", () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const device = { name: "x".repeat(1_000), state: "attached", waiting: 0 } as const;
+    const gateways = Array.from({ length: 3_000 }, (_, index) =>
+      sampleGateway(`gw-${index}`, { devices: [device, device], inFlight: index }),
+    );
+    let version = 0;
+    const ticker = new StatusTicker(() => sampleStatus(gateways, { version: `${version++}` }));
+    const said: string[] = [];
+    const end = ticker.listen((json) => said.push(json));
+    vi.advanceTimersByTime(60_000);
+    end();
+    const { length } = said[0] ?? "";
+    expect(length).toBeGreaterThan(1024 * 1024);
+    expect(said.length).toBeGreaterThan(1);
+    expect(said.length - 1).toBeLessThanOrEqual(60 / (length / (512 * 1024)));
+    const told = (JSON.parse(said[1] ?? "") as BridgeStatus).gateways;
+    expect(told.reduce((sum, { devices }) => sum + devices.length, 0)).toBe(100);
+    expect(told[2_999]).toMatchObject({ devices: [], deviceCounts: { attached: 2 } });
   });
 
   test("tells the first devices of a large gateway only; /devices has them all", async () => {

@@ -99,6 +99,7 @@ test("dragoman demo tells what to paste next, and what is pasted works", async (
   const ended = runProgram(["demo", "--port", "0", "--folder", folder], io);
   await until("Ctrl+C ends");
   const [, port = ""] = /npx mqtt pub -p (\d+) -u demo-token -q 1 -t v1\/gateway\/connect/.exec(io.out()) ?? [];
+  const [, dashboard = ""] = /Its dashboard: +(\S+)\n/.exec(io.out()) ?? [];
   const [, put = ""] = /curl -X PUT {2}(\S+) -d/.exec(io.out()) ?? [];
   const [, post = ""] = /curl -X POST (\S+) -d/.exec(io.out()) ?? [];
 
@@ -111,6 +112,9 @@ test("dragoman demo tells what to paste next, and what is pasted works", async (
   await until('▶ gateway v1/gateway/attributes  {"device":"Device A","data":{"interval":30}}');
   expect((await fetch(post, { method: "POST", body: '{"method":"setLed","params":{"on":true}}' })).status).toBe(200);
   await until('"method":"setLed","params":{"on":true}}}');
+
+  const page = await fetch(dashboard);
+  expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
 
   stop();
   expect(await ended).toBe(0);
