@@ -1,12 +1,13 @@
 import type { Config, GatewayConfig } from "../config.ts";
+import { isCredentialRefusal } from "../upstream/clock-doubt.ts";
 import { loginFor } from "../upstream/login.ts";
 import { attach, attachedByBridge } from "./check-attach.ts";
 import { checkIdentity } from "./check-identity.ts";
 import { askLimits, limitsQuestion, stay, subscribe } from "./check-session.ts";
-import type { Checkup, Finding } from "./checkup.ts";
+import type { Checkup, Finding, StepHead } from "./checkup.ts";
 import { explainLogin } from "./explain-login.ts";
 import { type LoginKit, loginKit } from "./login-kit.ts";
-import type { OtherGateway } from "./login-trials.ts";
+import { nameOfLevel, type OtherGateway } from "./login-trials.ts";
 import { clocksAgree, describeClockError, measure } from "./measure-clock.ts";
 import { Probe, type ProbeOptions } from "./probe.ts";
 import { type RunningBridge, reportOf } from "./running-bridge.ts";
@@ -15,9 +16,11 @@ import { type RunningBridge, reportOf } from "./running-bridge.ts";
 export interface GatewayExamination {
   readonly config: Config;
   readonly checkup: Checkup;
+  /** Those that are looked at; to log in as another could end somebody's connection. */
+  readonly gateways: readonly GatewayConfig[];
   readonly bridge: RunningBridge;
   readonly now: () => number;
-  /** Why nobody needs to try to log in. */
+  /** Whether the way to the cloud is open, so that a login can be tried. */
   readonly isReachable: boolean;
   readonly holdMs: number;
   /** Connect although that ends a bridge's connection. */
@@ -34,7 +37,7 @@ export interface GatewayExamination {
 export async function examineGateway(gateway: GatewayConfig, about: GatewayExamination): Promise<void> {
   const { config, checkup, bridge, now, device } = about;
   const kit = loginKit(config, gateway, now);
-  const head = (id: string, title: string) => ({ id: `gateway.${id}`, title, gateway: gateway.id });
+  const head = headsOf(gateway);
   const identity = await checkup.step(head("identity", "identity"), () => checkIdentity(gateway, kit.access, now()));
   if (!about.isReachable || identity.causes?.some(({ name }) => name === "expired")) {
     const found = about.isReachable ? "not tried with this identity" : "not tried: the cloud cannot be reached";
@@ -43,7 +46,6 @@ export async function examineGateway(gateway: GatewayConfig, about: GatewayExami
   }
   const known = about.takeOver ? undefined : knownByBridge(bridge, gateway.id, now());
   if (known !== undefined) {
-    about.taken.set(gateway.id, known.outcome === "ok");
     await checkup.step(head("connect", "CONNECT"), () => known);
     const report = reportOf(bridge, gateway.id);
     if (device !== undefined && report !== undefined) {
@@ -64,6 +66,10 @@ export async function examineGateway(gateway: GatewayConfig, about: GatewayExami
   }
 }
 
+function headsOf({ id: gateway }: GatewayConfig) {
+  return (id: string, title: string): StepHead => ({ id: `gateway.${id}`, title, gateway });
+}
+
 /** What a running bridge knows already. Nothing where trying costs nobody a connection. */
 function knownByBridge(bridge: RunningBridge, gateway: string, nowMs: number): Finding | undefined {
   if (bridge.runs === "no") return undefined;
@@ -80,33 +86,37 @@ function knownByBridge(bridge: RunningBridge, gateway: string, nowMs: number): F
 
 /** Logs in; says why not where that fails, with what a running bridge has met. */
 async function connect(kit: LoginKit, about: GatewayExamination): Promise<Probe | undefined> {
-  const { config, checkup, bridge, now } = about;
+  const { checkup, bridge, now } = about;
   const { gateway, access } = kit;
   const ofBridge = reportOf(bridge, gateway.id)?.upstream;
   const said = [ofBridge?.reason, ofBridge?.detail, ofBridge?.clock].filter((word) => word !== undefined);
   const details = said.length === 0 ? [] : [`the running bridge says: ${said.join(", ")}`];
   let opened: Probe | undefined;
-  await checkup.step({ id: "gateway.connect", title: "CONNECT", gateway: gateway.id }, async (doing) => {
+  await checkup.step(headsOf(gateway)("connect", "CONNECT"), async (doing) => {
     const probe = new Probe(await freshLogin(kit, now));
     const failure = await probe.opened;
     about.taken.set(gateway.id, failure === undefined);
     if (failure === undefined) {
       opened = probe;
-      return { outcome: "ok", found: `accepted, MQTT ${access.protocol === 5 ? "5" : "3.1.1"}`, details };
+      return { outcome: "ok", found: `accepted, MQTT ${nameOfLevel(access.protocol)}`, details };
     }
-    const finding = await explainLogin({ kit, failure, doing, others: othersOf(gateway, about, config) });
+    const finding = await explainLogin({ kit, failure, doing, others: othersOf(gateway, about) });
     return { ...finding, details: [...details, ...(finding.details ?? [])] };
   });
   return opened;
 }
 
-function othersOf(gateway: GatewayConfig, about: GatewayExamination, config: Config): readonly OtherGateway[] {
+function othersOf(gateway: GatewayConfig, about: GatewayExamination): readonly OtherGateway[] {
+  const { config, taken, bridge, gateways, now } = about;
   return config.gateways
     .filter(({ id }) => id !== gateway.id)
     .map((other) => {
-      const isTaken =
-        about.taken.get(other.id) ?? (reportOf(about.bridge, other.id)?.upstream.state === "open" || undefined);
-      return { gateway: other, kit: loginKit(config, other, about.now), ...(isTaken === undefined ? {} : { isTaken }) };
+      const isOpen = reportOf(bridge, other.id)?.upstream.state === "open" || undefined;
+      const isTaken = taken.get(other.id) ?? isOpen;
+      if (isTaken !== undefined) return { gateway: other, isTaken: async () => isTaken };
+      if (!gateways.includes(other)) return { gateway: other };
+      const kit = loginKit(config, other, now);
+      return { gateway: other, isTaken: async () => (await kit.attempt()) === undefined };
     });
 }
 
@@ -123,7 +133,7 @@ interface SessionUse {
 async function useSession(probe: Probe, { kit, about }: SessionUse): Promise<void> {
   const { config, checkup, holdMs, device, bridge, now } = about;
   const { gateway } = kit;
-  const head = (id: string, title: string) => ({ id: `gateway.${id}`, title, gateway: gateway.id });
+  const head = headsOf(gateway);
   const bound = config.upstream.dialect.bind({ ...config.upstream.parameters, gateway: gateway.upstream.gateway });
   const subscribed = await checkup.step(head("subscribe", "SUBSCRIBE"), () => subscribe(probe, bound));
   if (subscribed.outcome === "fail") return;
@@ -150,7 +160,8 @@ async function compareClocks(kit: LoginKit, doing: (what: string) => void): Prom
   if (failure === undefined) {
     return { outcome: "ok", found: `they agree within the ${skewMs / 60_000} minutes that the cloud tolerates` };
   }
-  if (!failure.reason.startsWith("connack-") && failure.reason !== "closed") {
+  // It has to be for the token: one for the usual time is taken, before and after.
+  if (!isCredentialRefusal(failure.reason) || (await kit.attempt()) !== undefined) {
     return { outcome: "warn", found: `it could not be seen: ${failure.detail}` };
   }
   const error = describeClockError(await measure(kit, "behind", doing));

@@ -44,7 +44,7 @@ export async function examine(config: Config, options: ExamineOptions): Promise<
   const { dialect, options: upstream } = config.upstream;
   const way = { diagnosis: dialect.diagnosis, isAddressOfDialect: upstream.url === undefined, nowMs };
   const about: GatewayExamination = {
-    ...{ config, checkup, now, holdMs, takeOver, device },
+    ...{ config, checkup, gateways, now, holdMs, takeOver, device },
     bridge: doubted(options.bridge, checkup.steps, config),
     isReachable: access !== undefined && (await reachCloud(checkup, { access, ...way })),
     taken: new Map(),

@@ -10,16 +10,15 @@ const mostOthers = 5;
 export interface Refused {
   readonly kit: LoginKit;
   readonly failure: Failure;
-  /** What is known of logins of the other gateways of this configuration; those of a running bridge need no trying. */
+  /** The other gateways of this configuration. */
   readonly others: readonly OtherGateway[];
   readonly doing: (what: string) => void;
 }
 
 export interface OtherGateway {
   readonly gateway: GatewayConfig;
-  /** Whether the cloud takes it; absent: not known. */
-  readonly isTaken?: boolean;
-  readonly kit: LoginKit;
+  /** Whether the cloud takes it, as is known or can be tried; absent: that is nobody's business here. */
+  readonly isTaken?: () => Promise<boolean>;
 }
 
 /** Something that can be tried out: what it proves, and what to tell of it. */
@@ -87,7 +86,7 @@ async function tryClock({ kit, doing }: Refused): Promise<Trial | undefined> {
   if (error === undefined) {
     return {
       evidence: [{ cause: "clock", verdict: "excluded" }],
-      told: "tried tokens for twelve hours back and a day ahead: refused as well, so it is not for the clock",
+      told: "tried tokens for twelve hours back and a day ahead: refused as well, so the clock is right, or off by half a day",
     };
   }
   const what = `this machine's clock is ${describeClockError(error)}`;
@@ -148,17 +147,17 @@ async function tryKeys({ kit, others, doing }: Refused): Promise<Trial | undefin
 /** What all gateways have in common is right where one of them is taken, and to blame where none is. */
 async function tryOthers({ others, doing, failure, kit }: Refused): Promise<Trial | undefined> {
   let refusals = 0;
-  for (const other of others.slice(0, mostOthers)) {
-    if (other.isTaken === undefined) doing(`gateway "${other.gateway.id}"`);
-    const isTaken = other.isTaken ?? (await other.kit.attempt()) === undefined;
-    if (isTaken) {
+  const askable = others.flatMap(({ gateway, isTaken }) => (isTaken === undefined ? [] : [{ gateway, isTaken }]));
+  for (const { gateway, isTaken } of askable.slice(0, mostOthers)) {
+    doing(`gateway "${gateway.id}"`);
+    if (await isTaken()) {
       return {
         evidence: [
           { cause: "key", verdict: "favoured" },
           { cause: "audience", verdict: "excluded" },
           { cause: "ids", verdict: "favoured", what: `the registry has no gateway "${kit.gateway.upstream.gateway}"` },
         ],
-        told: `gateway "${other.gateway.id}" of the same registry is taken, so project, registry and audience are right`,
+        told: `gateway "${gateway.id}" of the same registry is taken, so project, registry and audience are right`,
       };
     }
     refusals += 1;
@@ -190,6 +189,6 @@ async function unknownGets({ kit, doing }: Pick<Refused, "kit" | "doing">): Prom
   return kit.attempt({ clientId: `${clientId}-doctor` });
 }
 
-function nameOfLevel(level: 3 | 4 | 5): string {
+export function nameOfLevel(level: 3 | 4 | 5): string {
   return level === 5 ? "5" : level === 4 ? "3.1.1" : "3.1";
 }

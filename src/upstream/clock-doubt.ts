@@ -10,10 +10,13 @@ export const reachAheadMs = 24 * 3_600_000;
 
 /** So many refusals in a row raise the question whether it is the clock. */
 const refusalsOfDoubt = 2;
-/** Refusals for the credentials: MQTT 3.1.1, table 3.1, and MQTT 5, 3.2.2.2. */
-const refusals = /^connack-(?:4|5|134|135)$/;
 /** What the clouds tolerate (vendors, "Using JSON Web Tokens"). */
 const tolerance = "10 min";
+
+/** Whether a connection ended for the credentials: MQTT 3.1.1, table 3.1, and MQTT 5, 3.2.2.2. */
+export function isCredentialRefusal(reason: string): boolean {
+  return /^connack-(?:4|5|134|135)$/.test(reason);
+}
 
 /**
  * Finds out whether it is this machine's clock for which a cloud refuses tokens. Nothing in MQTT tells the time of the other
@@ -44,7 +47,7 @@ export class ClockDoubt {
 
   /** An attempt with this reach ended. */
   ended(reason: string): void {
-    if (!refusals.test(reason)) return;
+    if (!isCredentialRefusal(reason)) return;
     this.#refusals += 1;
     switch (this.#phase) {
       case "calm":
@@ -75,7 +78,7 @@ export class ClockDoubt {
 
   /** What to say about a refusal. */
   advice(reason: string, nowMs: number): string {
-    if (!refusals.test(reason)) return "";
+    if (!isCredentialRefusal(reason)) return "";
     if (this.finding !== undefined) return `; ${this.finding}`;
     if (this.#phase === "acquitted") {
       return "; an id, the audience or the key is wrong, or the clock is by half a day or more: tokens for a longer time are refused too";

@@ -40,6 +40,13 @@ describe.each(families)("in front of %s, doctor names", (dialect) => {
     expect(step("gateway.connect", "gw-02").details?.join()).toContain('gateway "gw-01" of the same registry is taken');
   });
 
+  test("a wrong key of the only gateway it is asked about, without logging in as another", async () => {
+    const plant = await openPlant({ dialect, gateways: ["gw-01", "gw-02"] });
+    exchangeKey(plant.folder, "gw-01");
+    expect((await diagnose(plant.configFile, "--gateway", "gw-01")).first).toBe("gateway.connect: likely key");
+    expect(plant.cloud.records.filter(({ kind }) => kind === "connected")).toEqual([]);
+  });
+
   test("keys that are swapped, and with whose", async () => {
     const plant = await openPlant({ dialect, gateways: ["gw-01", "gw-02"] });
     writeFileSync(join(plant.folder, "keys", "gw-01.pem"), plant.keyOf("gw-02"));

@@ -17,8 +17,8 @@ export interface Diagnosed {
 
 export async function diagnose(configFile: string, ...args: readonly string[]): Promise<Diagnosed> {
   const io = testIo();
-  // A rival, where a test has one, comes back at once.
-  const exitCode = await runProgram(["doctor", configFile, "--json", "--hold", "300ms", ...args], io);
+  // Who has a rival says how long to wait for it.
+  const exitCode = await runProgram(["doctor", configFile, "--json", "--hold", "10ms", ...args], io);
   if (io.err() !== "") throw new Error(io.err());
   const { verdict, steps } = JSON.parse(io.out()) as { readonly verdict: Verdict; readonly steps: readonly Step[] };
   const failed = steps.find(({ outcome }) => outcome === "fail");

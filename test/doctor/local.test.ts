@@ -96,7 +96,7 @@ describe("dragoman doctor", () => {
     expect(
       io.out().replaceAll(/ {2}\(\d+\.\d s\)/g, ""),
     ).toContain(`  fail  gw-01: CONNECT: CONNACK 4: bad user name or password
-          tried tokens for twelve hours back and a day ahead: refused as well, so it is not for the clock
+          tried tokens for twelve hours back and a day ahead: refused as well, so the clock is right, or off by half a day
           tried the audience "acme-iot": taken
         the cause: the tokens are made out to "acme-old", and the cloud wants "acme-iot"
           Leave "upstream.audience" out.
