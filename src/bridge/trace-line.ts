@@ -19,12 +19,12 @@ export function traceLine(
 ): TraceLine {
   const { gateway, side, direction, packet, messages, records, cause } = event;
   const { dialect } = sides[side];
-  const shown = maskedPacket(packet, { dialect, rule: event.rule, messages });
+  const shown = maskedPacket(packet, { dialect, rule: event.rule, messages, maxLength: maxPayloadBytes });
   const told = explanationOf(event, sides);
   const mappedBy = side === "local" ? messages.flatMap((message) => sides.mapping?.rulesFor(message) ?? []) : [];
   return {
     ...{ id, atMs, gateway, side, direction, topic: cutText(shown.topic, howMuch.maxLength) },
-    ...payloadOf(shown.payload),
+    ...payloadOf(shown.payload, packet.payload.length),
     ...{ bytes: packet.payload.length, qos: packet.qos },
     ...(records === undefined || records.length === 0 ? {} : { records }),
     ...(cause === undefined ? {} : { cause }),
@@ -36,7 +36,7 @@ export function traceLine(
 /** Only what could not be read is compared with all the rules. */
 function explanationOf(event: TraceEvent, sides: TraceSides): Explained {
   const { side, packet, rule, decoded } = event;
-  const messages = event.messages.map((message) => named(maskedMessage(message), side, sides));
+  const messages = event.messages.map((message) => named(maskedMessage(message, maxPayloadBytes), side, sides));
   if (decoded === undefined || isWhole(decoded)) return explainedMessages(rule, messages, howMuch);
   const explanation = sides[side].explain(side === "local" ? "up" : "down", packet);
   const shown = decoded.kind === "messages" ? { ...decoded, messages } : decoded;
@@ -54,9 +54,10 @@ function isWhole(decoded: Decoded): boolean {
   return decoded.kind === "messages" && decoded.misfits.length === 0;
 }
 
-function payloadOf(bytes: Uint8Array): Pick<TraceLine, "payload" | "encoding" | "cut"> {
+function payloadOf(bytes: Uint8Array, whole: number): Pick<TraceLine, "payload" | "encoding" | "cut"> {
   const head = bytes.subarray(0, maxPayloadBytes);
-  const cut = head.length < bytes.length;
+  // What is masked was cut before, and is of another length.
+  const cut = head.length < bytes.length || whole > maxPayloadBytes;
   try {
     // In the middle of a character is not the same as not text.
     const payload = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(head, { stream: cut });

@@ -32,7 +32,7 @@ export interface TopicDifference {
 export type BoundLevel = { readonly text: string } | { readonly variable: string };
 
 /** Beyond so many letters two levels count as nothing alike. */
-const maxLevel = 40;
+const maxLevel = 24;
 
 /** Fills a template's parameters; one that is missing stands as its name. */
 export function bindTopic(template: TopicTemplate, values: Readonly<Record<string, string>>): BoundTopic {

@@ -17,6 +17,8 @@ export interface MaskOptions {
   /** The rule that read or printed the packet, and what it says. */
   readonly rule: RuleRef | undefined;
   readonly messages: readonly Message[];
+  /** How much of a payload is wanted; of one that is masked no more comes. */
+  readonly maxLength?: number;
 }
 
 /** Whether packets of a rule may hold secrets: a credential of its own, or a document of the gateway itself. */
@@ -26,15 +28,19 @@ export function mayHoldSecrets(kind: MessageKind, carried: ReadonlySet<string>, 
   return hidden.some((name) => carried.has(name));
 }
 
-/** The message with all that is secret in it masked: the same message where nothing is. */
-export function maskedMessage<M extends Message>(message: M): M {
+/**
+ * The message with all that is secret in it masked: the same message where nothing is.
+ *
+ * @param maxLength What is masked may end there, in the middle of its JSON.
+ */
+export function maskedMessage<M extends Message>(message: M, maxLength = Number.POSITIVE_INFINITY): M {
   const { secrets = [], ownSecrets = [], variables }: KindWords = vocabulary[message.kind];
   const isOwn = !("device" in message) || message.device === undefined;
   const hidden = isOwn ? [...secrets, ...ownSecrets] : secrets;
   const said = message as unknown as Readonly<Record<string, unknown>>;
   const masked = hidden
     .filter((name) => said[name] !== undefined)
-    .map((name) => [name, maskedValue(said[name], variables[name])]);
+    .map((name) => [name, maskedValue(said[name], variables[name], maxLength)]);
   return masked.length === 0 ? message : { ...message, ...Object.fromEntries(masked) };
 }
 
@@ -52,16 +58,20 @@ export function maskedDecoded(decoded: Decoded): Decoded {
  */
 export function maskedPacket<P extends Pick<Packet, "topic" | "payload">>(
   packet: P,
-  { dialect, messages, ...by }: MaskOptions,
+  { dialect, messages, maxLength = Number.POSITIVE_INFINITY, ...by }: MaskOptions,
 ): P {
   const rule = by.rule && dialect.rules.find(({ ref }) => ref === by.rule);
-  const masked = messages.map((message) => maskedMessage(message));
+  const masked = messages.map((message) => maskedMessage(message, maxLength));
   const isOpen =
     rule !== undefined &&
     (!rule.mayHoldSecrets || (messages.length > 0 && masked.every((message) => isAboutDevice(message, rule))));
   if (isOpen) return packet;
   const known = new Set(masked.flatMap((message) => Object.values(message)).filter((value) => value !== mask));
-  return { ...packet, topic: maskedTopic(packet.topic, messages), payload: maskedPayload(packet.payload, known) };
+  return {
+    ...packet,
+    topic: maskedTopic(packet.topic, messages),
+    payload: maskedPayload(packet.payload, maxLength, known),
+  };
 }
 
 /** A JSON text with its scalars masked, save those that are known and `true`, `false`, `null`; may be cut off at its end. */
@@ -89,16 +99,17 @@ function maskedTopic(topic: string, messages: readonly Message[]): string {
   );
 }
 
-function maskedPayload(payload: Uint8Array, known: ReadonlySet<unknown> = new Set()): Uint8Array {
+function maskedPayload(payload: Uint8Array, maxLength: number, known?: ReadonlySet<unknown>): Uint8Array {
   if (payload.length === 0) return payload;
   const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString("utf8");
   // What is not JSON has no shape to show.
-  return parseJson(text, 0).kind === "fault" ? maskBytes : Buffer.from(maskedJson(text, known));
+  return parseJson(text, 0).kind === "fault" ? maskBytes : Buffer.from(maskedJson(text.slice(0, maxLength), known));
 }
 
-function maskedValue(value: unknown, type: ValueType | undefined): unknown {
-  if (value instanceof Uint8Array) return maskedPayload(value);
-  return typeof value === "string" && (type === "json" || type === "object") ? maskedJson(value) : mask;
+function maskedValue(value: unknown, type: ValueType | undefined, maxLength: number): unknown {
+  if (value instanceof Uint8Array) return maskedPayload(value, maxLength);
+  const isJson = typeof value === "string" && (type === "json" || type === "object");
+  return isJson ? maskedJson(value.slice(0, maxLength)) : mask;
 }
 
 function scalarOf(token: string): unknown {

@@ -123,6 +123,8 @@ test("a line stays small, however long the packet and its topic", () => {
   );
   trace.tell(came("local", "v1/gateway/telemetry", JSON.stringify(devices)), sides);
   expect(lines.map(({ messages }) => messages.length)).toEqual([0, 20]);
+  trace.tell(came("local", "v1/devices/me/attributes", JSON.stringify({ password: "p-1", other: [long] })), sides);
+  expect(lines[2]).toMatchObject({ payload: '{"password":"•••","other":["•••"', cut: true });
   for (const line of lines) expect(JSON.stringify(line).length).toBeLessThan(40_000);
 });
 
