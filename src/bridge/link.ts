@@ -1,7 +1,7 @@
 import type { DeploymentSession } from "../dialect/deployment/deployment.ts";
 import type { BoundDialect } from "../dialect/dialect.ts";
 import { withFates } from "../gateway/admission.ts";
-import type { Admission, Arrival, CarriedConnection, GatewayEffect, GatewayEvent } from "../gateway/event.ts";
+import type { Admission, Arrival, Carried, CarriedUpstream, GatewayEffect, GatewayEvent } from "../gateway/event.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import type { LocalClient, LocalListener, StrayPacket, Verdict } from "../local/listener.ts";
 import type { Decoded } from "../message/decoded.ts";
@@ -47,12 +47,11 @@ export interface LinkParts {
   readonly trace?: Pick<Trace, "isOn" | "tell">;
 }
 
-/** A local connection that a link takes over from the one before. */
+/** What a link takes over from the one before. */
 export interface Handover {
-  readonly client: LocalClient;
-  /** When the connection began, Unix milliseconds. */
-  readonly sinceMs: number;
-  readonly carried: CarriedConnection;
+  readonly carried: Carried;
+  /** The local connection that there is, and when it began, Unix milliseconds. */
+  readonly client: (LocalClient & { readonly sinceMs: number }) | undefined;
 }
 
 /** Stands for all devices in topics that name none. */
@@ -109,6 +108,8 @@ export class Link {
   /** That link. A packet that comes meanwhile waits for it. */
   #successor: Promise<Link> | undefined;
   #give: (successor: Link) => void = () => undefined;
+  /** What the link before knew of the connection upstream. */
+  #carried: CarriedUpstream | undefined;
   /** What the link before had not finished, of what came on a connection that is still there. */
   #taken: { readonly connection: number; readonly sinceMs: number; readonly lastSeq: number } | undefined;
 
@@ -134,7 +135,10 @@ export class Link {
     this.#upstream = parts.connection;
     this.#upstream.take({
       opened: () => this.#upstreamOpened(),
-      resumed: () => this.#dispatch({ kind: "upstreamOpened" }),
+      resumed: () => {
+        const carried = this.#carried;
+        this.#dispatch({ kind: "upstreamOpened", ...(carried === undefined ? {} : { carried }) });
+      },
       closed: (reason, detail, unacknowledged) => this.#upstreamClosed(reason, detail, unacknowledged),
       acknowledged: (token, code) => this.#dispatch({ kind: "acknowledged", token, code }),
       subscribed: (token, codes) => this.#dispatch({ kind: "subscribed", token, codes }),
@@ -212,12 +216,14 @@ export class Link {
     this.#dispatch({ kind: "localDisconnected", connection: client.connection });
   }
 
-  /** The gateway was connected already, to the link that this one takes the place of. */
-  resume({ client, sinceMs, carried }: Handover): void {
-    const { connection } = client;
+  /** Goes on where the link ended that this one takes the place of. */
+  resume({ client, carried }: Handover): void {
+    this.#carried = carried.upstream;
+    if (client === undefined) return;
+    const { connection, sinceMs } = client;
     this.#taken = { connection, sinceMs, lastSeq: this.#parts.spool.lastSeq };
     this.#speakAs(client);
-    this.#dispatch({ kind: "localConnected", connection, carried });
+    this.#dispatch({ kind: "localConnected", connection, carried: carried.local });
   }
 
   /** Tries held messages again: of one device, or of all. */
@@ -300,8 +306,8 @@ export class Link {
     while (this.#publishing > 0) await pause();
   }
 
-  /** What the successor has to know of the local connection; nothing that happens from here on is this link's any more. */
-  leave(): CarriedConnection {
+  /** What the successor has to know of the connections; nothing that happens from here on is this link's any more. */
+  leave(): Carried {
     this.#isClosed = true;
     this.#hasLeft = true;
     this.#turns.close();

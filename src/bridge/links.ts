@@ -117,9 +117,8 @@ export class Links {
     if (isLast) entry.connection = upstreamFor(config, gateway, { now, facts: connection.facts });
     const carried = old.leave();
     entry.link = this.#link(config, gateway, entry.connection);
-    const client = this.#clients.get(id);
-    if (client !== undefined) entry.link.resume({ client, sinceMs: client.sinceMs, carried });
     const next = entry.link;
+    next.resume({ carried, client: this.#clients.get(id) });
     this.#toLocal.revoke(id, (filter) => typeof next.subscribable(filter) !== "number");
     if (!isLast && isNamedOtherwise(old, next)) connection.reconnect("reload");
     old.left(next);

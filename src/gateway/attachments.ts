@@ -1,4 +1,4 @@
-import type { MessageKind } from "../message/message.ts";
+import type { DeviceId, MessageKind } from "../message/message.ts";
 import type { RetryPolicy } from "../message/traits.ts";
 import type { Core } from "./core.ts";
 import type { Dispatch } from "./dispatch.ts";
@@ -253,6 +253,23 @@ export class Attachments {
     }
     for (const lane of this.#parts.lanes.all()) this.#parts.dispatch.wake(lane);
     this.#parts.dispatch.wake(this.#parts.lanes.own);
+  }
+
+  /** The connection was opened for other rules: who is attached on it stays so. */
+  resumed(attached: ReadonlySet<DeviceId>): void {
+    for (const lane of this.#parts.lanes.all()) {
+      const isThere = lane.isKnown && lane.id !== undefined && attached.has(lane.id);
+      if (isThere && lane.phase === "detached") this.#attached(lane);
+      else this.#parts.dispatch.wake(lane);
+    }
+    this.#parts.dispatch.wake(this.#parts.lanes.own);
+  }
+
+  /** Ids of the devices that can be spoken for at once. */
+  carry(): ReadonlySet<DeviceId> {
+    const attached = new Set<DeviceId>();
+    for (const { id, phase } of this.#parts.lanes.all()) if (phase === "attached" && id !== undefined) attached.add(id);
+    return attached;
   }
 
   /** Nothing survives a connection: all is put back to before the attach. */

@@ -74,7 +74,7 @@ export class Core {
   readonly options: GatewayEngineOptions;
   readonly adapt: Adaptations;
   readonly alarms = new Alarms();
-  readonly pacing: Pacing;
+  pacing: Pacing;
   nowMs = 0;
   isUpstreamOpen = false;
   /** Nothing goes upstream until the cloud has said how much it takes. */

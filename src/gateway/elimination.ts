@@ -25,6 +25,8 @@ export const poisonReason = "poison: the connection was closed each time it was 
 export interface Elimination {
   /** A connection is there. */
   opened(): void;
+  /** One is there that other rules had until now. */
+  resumed(): void;
   /** It has ended; to be told before anything of it is taken back. */
   closed(reason: string): void;
   /** A publish was acknowledged. */
@@ -80,6 +82,10 @@ export function createElimination(parts: EliminationParts): Elimination {
       }
       core.isNarrowing = true;
       probe = core.alarms.set(core.nowMs + probeMs, held);
+    },
+
+    resumed() {
+      openedMs = core.nowMs;
     },
 
     closed(reason) {

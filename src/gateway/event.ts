@@ -2,6 +2,10 @@ import type { Fate, MessageRef } from "../message/fate.ts";
 import type { LogEvent, LogLevel } from "../message/log.ts";
 import type { DeviceId, DownMessage, MessageKind, UpMessage } from "../message/message.ts";
 import type { DeviceStatus } from "../message/status.ts";
+import type { Limits } from "../message/traits.ts";
+import type { RulesOptions } from "./options.ts";
+import type { Pacing } from "./pacing.ts";
+import type { SessionLimits } from "./session-limits.ts";
 
 /** How an attempt to give the local gateway a message ended. */
 export type DeliveryOutcome =
@@ -19,12 +23,30 @@ export interface Heard {
   readonly device?: DeviceId;
 }
 
-/** What rules know of a live local connection and no fact on disk says. */
-export interface CarriedConnection {
+/** What rules know of the live connections and no fact on disk says, for the rules that take their place. */
+export interface Carried {
+  readonly local: CarriedLocal;
+  /** Absent: there is none, or nobody knows yet how much it takes. */
+  readonly upstream?: CarriedUpstream;
+}
+
+export interface CarriedLocal {
   /** The devices attached on it, each with the name that the gateway last used. */
   readonly attached: readonly (readonly [DeviceId, DeviceId])[];
   /** Questions that the cloud has been asked, and the connection each came on. */
   readonly asked: readonly (readonly [string, number])[];
+}
+
+export interface CarriedUpstream {
+  /** Ids of the devices that are attached on it and subscribed to. */
+  readonly attached: ReadonlySet<DeviceId>;
+  /** What the cloud said that it takes. */
+  readonly told: SessionLimits | undefined;
+  readonly pacing: Pacing;
+  /** The limits that it was made for. */
+  readonly limits: Limits;
+  /** How configurations that came on it were read. */
+  readonly config: RulesOptions["config"];
 }
 
 /** What happens around a gateway. */
@@ -57,13 +79,14 @@ export type GatewayEvent =
   /** Nothing more of the device is held or parked. Comes after the last `recalled` when fewer than `limit` were found. */
   | { readonly kind: "recallEnded"; readonly device: DeviceId }
   /** With `carried`, the connection was there already, and other rules had it until now. */
-  | { readonly kind: "localConnected"; readonly connection: number; readonly carried?: CarriedConnection }
+  | { readonly kind: "localConnected"; readonly connection: number; readonly carried?: CarriedLocal }
   /** The local gateway has subscribed; `heard` says to what, also where it had before. */
   | { readonly kind: "localSubscribed"; readonly connection: number; readonly heard?: readonly Heard[] }
   /** A packet about an exchange that there is not, named as in MQTT. */
   | { readonly kind: "localStray"; readonly connection: number; readonly type: string; readonly packetId: number }
   | { readonly kind: "localDisconnected"; readonly connection: number }
-  | { readonly kind: "upstreamOpened" }
+  /** With `carried`, the connection was there already, and other rules had it until now. */
+  | { readonly kind: "upstreamOpened"; readonly carried?: CarriedUpstream }
   | { readonly kind: "upstreamClosed"; readonly reason: string; readonly unacknowledged: readonly number[] }
   /** A PUBACK; `code` is the MQTT 5 reason, 0 in 3.1.1. */
   | { readonly kind: "acknowledged"; readonly token: number; readonly code: number }

@@ -18,7 +18,9 @@ import { createElimination } from "./elimination.ts";
 import type {
   Admission,
   Arrival,
-  CarriedConnection,
+  Carried,
+  CarriedLocal,
+  CarriedUpstream,
   GatewayEffect,
   GatewayEvent,
   GatewayStatus,
@@ -49,7 +51,7 @@ export type { GatewayEngineOptions } from "./core.ts";
 export type {
   Admission,
   Arrival,
-  CarriedConnection,
+  Carried,
   DeliveryOutcome,
   GatewayEffect,
   GatewayEvent,
@@ -65,8 +67,8 @@ export interface Gateway {
   grants(wish: Wish | "others" | "unlike"): "grant" | "refuse" | "close";
   /** Advances by one event; what should happen comes back in order. Deterministic: same events and times, same effects. */
   handle(event: GatewayEvent, nowMs: number): readonly GatewayEffect[];
-  /** What the rules that take the place of these have to be told of the local connection. */
-  carry(): CarriedConnection;
+  /** For the rules that take the place of these. */
+  carry(): Carried;
   /** When `handle({ kind: "tick" })` is next due, Unix milliseconds. */
   readonly wakeAtMs: number | undefined;
   /** Messages taken from the spool and not yet settled or parked. */
@@ -201,7 +203,16 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
       return core.takeEffects();
     },
 
-    carry: () => ({ attached: local.carry(), asked: passed.carry() }),
+    carry() {
+      const isSteady = core.isUpstreamOpen && !core.isHeldBack && !core.isNarrowing;
+      const { told, pacing } = core;
+      const { rules, upstream } = options;
+      const how = { limits: upstream.limits, config: rules.config };
+      return {
+        local: { attached: local.carry(), asked: passed.carry() },
+        ...(isSteady ? { upstream: { attached: attachments.carry(), told, pacing, ...how } } : {}),
+      };
+    },
 
     get wakeAtMs() {
       return core.alarms.nextMs;
@@ -276,9 +287,7 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
         localDisconnected(event.connection);
         return;
       case "upstreamOpened":
-        core.isUpstreamOpen = true;
-        core.pacing.restart(core.nowMs);
-        elimination.opened();
+        upstreamOpened(event.carried);
         return;
       case "upstreamClosed":
         elimination.closed(event.reason);
@@ -327,7 +336,7 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
     );
   }
 
-  function localConnected(connection: number, carried: CarriedConnection | undefined): void {
+  function localConnected(connection: number, carried: CarriedLocal | undefined): void {
     if (core.connection !== undefined) connectionEnded(core.connection);
     core.connection = connection;
     const lost = local.connected(carried?.attached);
@@ -370,6 +379,22 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
   function offerConfiguration(): void {
     configuration.offer(lanes.own);
     for (const lane of lanes.all()) configuration.offer(lane);
+  }
+
+  function upstreamOpened(carried: CarriedUpstream | undefined): void {
+    core.isUpstreamOpen = true;
+    // A configuration is read as it comes: to read it otherwise, it has to come again, as it does when it is subscribed to.
+    if (carried === undefined || !isEqual(carried.config, options.rules.config)) {
+      core.pacing.restart(core.nowMs);
+      elimination.opened();
+      return;
+    }
+    // Clouds count on: who changes the rules often has no more to spend for that.
+    if (isEqual(carried.limits, options.upstream.limits)) core.pacing = carried.pacing;
+    elimination.resumed();
+    limits.resumed(carried.told);
+    configuration.attached(lanes.own);
+    attachments.resumed(carried.attached);
   }
 
   function upstreamClosed(): void {
@@ -474,4 +499,9 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
       default: // a later version's
     }
   }
+}
+
+/** Options are plain data. */
+function isEqual(one: object, other: object): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }

@@ -3,7 +3,7 @@ import type { Alarm } from "./alarms.ts";
 import type { Core } from "./core.ts";
 import type { Flights } from "./flights.ts";
 import type { OwnQuestions } from "./own-questions.ts";
-import { readSessionLimits } from "./session-limits.ts";
+import { readSessionLimits, type SessionLimits } from "./session-limits.ts";
 
 /** Old servers do not know the question: nothing waits for them for longer. */
 const patienceMs = 2000;
@@ -12,6 +12,8 @@ const params = '{"timeout":5000}' as JsonText;
 export interface LimitsInquiry {
   opened(): void;
   closed(): void;
+  /** What other rules were told on the same connection. */
+  resumed(told: SessionLimits | undefined): void;
   /** It does not ask any more: the cloud may close connections for it. */
   avoid(): void;
 }
@@ -35,6 +37,12 @@ export function createLimitsInquiry(core: Core, flights: Flights, questions: Own
     },
 
     closed: release,
+
+    resumed(told) {
+      if (told === undefined) return;
+      core.told = told;
+      flights.limit(told.inFlight ?? core.options.inFlight);
+    },
 
     avoid() {
       isAvoided = true;

@@ -1,6 +1,6 @@
 import type { DeviceId, UpMessage } from "../message/message.ts";
 import type { Core } from "./core.ts";
-import type { CarriedConnection } from "./event.ts";
+import type { CarriedLocal } from "./event.ts";
 
 /** What a cloud's registry says about one gateway: who it is, and whose devices it may speak for. */
 export interface LocalRegistry {
@@ -143,7 +143,7 @@ export class LocalAttachments {
    * @param carried What is attached on the connection already.
    * @returns Names of what was, and may not be any more.
    */
-  connected(carried: CarriedConnection["attached"] = []): readonly DeviceId[] {
+  connected(carried: CarriedLocal["attached"] = []): readonly DeviceId[] {
     this.#attached.clear();
     const registry = this.#registry;
     if (registry === undefined) return [];
@@ -164,8 +164,8 @@ export class LocalAttachments {
     return lost;
   }
 
-  /** See `CarriedConnection`. */
-  carry(): CarriedConnection["attached"] {
+  /** See `CarriedLocal`. */
+  carry(): CarriedLocal["attached"] {
     return [...this.#attached];
   }
 

@@ -1,6 +1,6 @@
 import type { AttributesRequest, AttributesResponse, Call, CallResult, DeviceId } from "../message/message.ts";
 import type { Core } from "./core.ts";
-import type { CarriedConnection } from "./event.ts";
+import type { CarriedLocal } from "./event.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Arriving, Outbox } from "./outbox.ts";
 
@@ -10,9 +10,9 @@ export interface PassedQuestions {
   /** Gives an answer to the connection that asked, if it is still there. */
   answered(message: AttributesResponse | CallResult, device: DeviceId | undefined): void;
   connectionEnded(connection: number): void;
-  /** See `CarriedConnection`. */
-  carry(): CarriedConnection["asked"];
-  carried(asked: CarriedConnection["asked"]): void;
+  /** See `CarriedLocal`. */
+  carry(): CarriedLocal["asked"];
+  carried(asked: CarriedLocal["asked"]): void;
 }
 
 /** More are not waited for at a time; the oldest are given up. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { connectGateway } from "./gateway-client.ts";
 import { eventually, openPlant, type Plant, type RunningBridge } from "./harness.ts";
-import { arrivedOf, disorderOf, startStream } from "./stream.ts";
+import { arrivedOf, disorderOf, startStream, streamDevices } from "./stream.ts";
 
 const perSecond = 2000;
 const patience = { timeout: 120_000 };
@@ -59,6 +59,7 @@ test(
     expect(arrived.slice(first).filter(({ key }) => key !== "after")).toEqual([]);
     expect(stream.isClosed).toBe(false);
     expect(connectionsOf(plant)).toEqual({ "gw-01": 1 });
+    expect(cloud.records.filter(({ kind }) => kind === "attach")).toHaveLength(streamDevices.length);
     expect(bridge.status()).toMatchObject({ healthy: true, reload: { outcome: "applied" } });
   },
 );
