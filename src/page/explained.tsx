@@ -1,3 +1,4 @@
+import { useState } from "preact/hooks";
 import type { RuleRef } from "../message/decoded.ts";
 import type { Explained, Meaning, NearMiss, Reading } from "../message/explained.ts";
 import { shortPath } from "./format.ts";
@@ -68,13 +69,14 @@ function Place({ file, line }: Pick<RuleRef, "file" | "line">) {
 
 /** What the rule's variables were bound to. */
 export function Variables({ variables }: { variables: Explained["variables"] | undefined }) {
+  const [isOpen, setOpen] = useState(false);
   const entries = Object.entries(variables ?? {});
   if (entries.length === 0) return null;
   return (
-    <details class="variables">
+    <details class="variables" onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
       <summary>variables</summary>
       <dl>
-        {entries.map(([name, value]) => (
+        {(isOpen ? entries : []).map(([name, value]) => (
           <div class="fact" key={name}>
             <dt>
               <code>{name}</code>

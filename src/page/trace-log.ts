@@ -17,7 +17,7 @@ export interface TraceLog {
 }
 
 /** More than anyone reads, and little to draw. */
-const maxEntries = 200;
+const maxEntries = 100;
 
 export function traceLog(): TraceLog {
   let entries: readonly TraceEntry[] = [];

@@ -14,6 +14,8 @@ export interface Live {
 
 /** Clocks this close are taken to be the same: the server tells its time in whole seconds. */
 const smallOffsetMs = 3_000;
+/** Packets are drawn together, so that those who pass by the thousand leave time for a click. */
+const drawEveryMs = 300;
 
 /**
  * Follows the bridge.
@@ -28,6 +30,13 @@ export function useLive(query: string, attempt: number): Live {
   const [now, setNow] = useState(Date.now);
   const [, redraw] = useState(0);
   const trace = useRef(traceLog()).current;
+  const drawing = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const drawSoon = () => {
+    drawing.current ??= setTimeout(() => {
+      drawing.current = undefined;
+      redraw((times) => times + 1);
+    }, drawEveryMs);
+  };
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 1000);
     return () => clearInterval(timer);
@@ -40,11 +49,11 @@ export function useLive(query: string, attempt: number): Live {
         clockOffset: (offset) => setOffset(Math.abs(offset) < smallOffsetMs ? 0 : offset),
         trace(lines) {
           trace.add(lines);
-          redraw((times) => times + 1);
+          drawSoon();
         },
         missed(count) {
           trace.miss(count);
-          redraw((times) => times + 1);
+          drawSoon();
         },
       }),
     [query, attempt],

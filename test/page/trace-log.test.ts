@@ -15,12 +15,12 @@ test("traceLog() does not mix up gateways, whose records may have the same numbe
   expect(log.entries).toHaveLength(2);
 });
 
-test("traceLog() keeps the latest 200, counts what was missed, and forgets when told to", () => {
+test("traceLog() keeps the latest 100, counts what was missed, and forgets when told to", () => {
   const log = traceLog();
   log.add(Array.from({ length: 500 }, (_, id) => line(id, {})));
   log.miss(3);
   log.miss(4);
-  expect([log.entries.length, log.entries[0]?.key, log.missed]).toEqual([200, 499, 7]);
+  expect([log.entries.length, log.entries[0]?.key, log.missed]).toEqual([100, 499, 7]);
   log.clear();
   expect([log.entries.length, log.missed]).toEqual([0, 0]);
 });
