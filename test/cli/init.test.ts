@@ -137,7 +137,10 @@ describe("init --yes", () => {
     mkdirSync(join(folder, "keys"));
     writeFileSync(join(folder, "keys/gw-01.pem"), rsaKey());
     const args = ["--yes", "--local", "thingsboard", "--upstream", "google", ...place, "--spool", "/var/lib/spool"];
-    expect(await init(file, ...args)).toMatchObject({ code: 0 });
+    expect(await init(file, ...args)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/with this key as RS256\.\n\n-----BEGIN PUBLIC KEY-----/),
+    });
     expect(parse(readFileSync(file, "utf8"))).toMatchObject({
       gateways: [{ upstream: { privateKey: "file:keys/gw-01.pem", algorithm: "RS256" } }],
       spool: { directory: "/var/lib/spool" },

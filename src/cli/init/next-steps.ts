@@ -1,4 +1,6 @@
+import { createPublicKey } from "node:crypto";
 import { dirname, join } from "node:path";
+import { algorithmOf } from "../../config/pem.ts";
 import { files, tokenVariable } from "./files.ts";
 import { type InitFile, isKeyed } from "./make-files.ts";
 import type { InitPlan } from "./plan.ts";
@@ -29,27 +31,32 @@ interface Made {
   readonly at: (path: string) => string;
 }
 
+/** A key that was there may be registered already, but nobody is harmed by being told where it belongs. */
 function keyToRegister({ upstream }: InitPlan, id: string, { made, at }: Made): readonly string[] {
   const { dialect, parameters } = upstream;
-  const where = (registers[dialect.name] ?? anyRegister)(id, parameters["registry"] ?? "");
-  const key = made.find(({ path }) => path === files.publicKey(id));
-  if (key === undefined)
-    return [`The key ${at(files.privateKey(id))} was there already; its public half belongs here:\n${where}`];
-  return [`Register the public key of "${id}" (${at(key.path)}):\n${where}\n\n${key.text.trimEnd()}`];
+  const key = made.find(({ path }) => path === files.privateKey(id));
+  if (key === undefined) return [];
+  const publicKey = createPublicKey(key.text);
+  const format = algorithmOf(publicKey) ?? "ES256";
+  const where = (registers[dialect.name] ?? anyRegister)(id, parameters["registry"] ?? "", format);
+  const pem = publicKey.export({ type: "spki", format: "pem" }).toString().trimEnd();
+  return [`Register the public key of "${id}", the other half of ${at(key.path)}:\n${where}\n\n${pem}`];
 }
 
+type Register = (id: string, registry: string, format: string) => string;
+
 /** Where a cloud takes public keys. */
-const registers: Readonly<Record<string, (id: string, registry: string) => string>> = {
-  clearblade: (id, registry) =>
-    `  ClearBlade IoT Core console: Registries > ${registry} > Gateways, create "${id}" with public key format ES256,\n  and bind its devices to it.`,
-  omnicore: (id, registry) =>
-    `  KORE OmniCore: in registry "${registry}", gateway "${id}" with public key format ES256; bind its devices to it.`,
-  google: (id, registry) =>
-    `  Google's own service ended on 16 August 2023. What stands in its place needs gateway "${id}" in registry "${registry}"\n  with this key as ES256.`,
+const registers: Readonly<Record<string, Register>> = {
+  clearblade: (id, registry, format) =>
+    `  ClearBlade IoT Core console: Registries > ${registry} > Gateways, create "${id}" with public key format ${format},\n  and bind its devices to it.`,
+  omnicore: (id, registry, format) =>
+    `  KORE OmniCore: in registry "${registry}", gateway "${id}" with public key format ${format}; bind its devices to it.`,
+  google: (id, registry, format) =>
+    `  Google's own service ended on 16 August 2023. What stands in its place needs gateway "${id}" in registry "${registry}"\n  with this key as ${format}.`,
 };
 
-const anyRegister = (id: string, registry: string) =>
-  `  In the cloud's registry "${registry}": gateway "${id}" with this key as ES256, and its devices bound to it.`;
+const anyRegister: Register = (id, registry, format) =>
+  `  In the cloud's registry "${registry}": gateway "${id}" with this key as ${format}, and its devices bound to it.`;
 
 function tokenOfCloud({ upstream }: InitPlan, id: string): readonly string[] {
   if (upstream.dialect.name !== "thingsboard") return [`Gateway "${id}" needs an access token of the cloud.`];
