@@ -30,6 +30,8 @@ export function processIo(): Io {
     if (error.code === "EPIPE") process.exit(0);
     throw error;
   });
+  // Where diagnostics go may be a file on a full disk: to end for that would make it worse.
+  process.stderr.on("error", () => {});
   return {
     stdin: process.stdin,
     stdout: process.stdout,

@@ -24,12 +24,16 @@ export function openLog(options: LogOptions, io: Pick<Io, "stderr" | "env">): Lo
   );
 }
 
+/** What of the log may wait to be written. */
+const maxLength = 1024 * 1024;
+
 function streamFor({ stderr, env }: Pick<Io, "stderr" | "env">): DestinationStream {
   if (stderr.isTTY === true) {
     const pretty = prettyFactory({ colorize: !env["NO_COLOR"], translateTime: "SYS:HH:MM:ss.l" });
     return { write: (line) => void stderr.write(pretty(line)) };
   }
-  if (stderr === process.stderr) return destination({ dest: 2, sync: true });
+  // A log that cannot be written, as to a file on a full disk, must not end the program: lines wait, and then are lost.
+  if (stderr === process.stderr) return destination({ dest: 2, sync: true, maxLength }).on("error", () => {});
   return { write: (line) => void stderr.write(line) };
 }
 

@@ -1,8 +1,10 @@
-import { execFile, execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { configText, createWorkspace, tokenFile } from "../config/workspace.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -76,4 +78,39 @@ test("a reader that goes away is no failure", async () => {
     },
   );
   expect(out).toBe('{\n  "$sche 0\n');
+});
+
+test("a log file on a disk that takes nothing does not end the program, and what waited is written later", async () => {
+  const attempts = createServer((socket) => socket.destroy());
+  attempts.listen(0, "127.0.0.1");
+  await once(attempts, "listening");
+  onTestFinished(() => void attempts.close());
+  const { port } = attempts.address() as { port: number };
+  const cwd = createWorkspace({
+    ...tokenFile,
+    "dragoman.yaml": configText({
+      local: '{ dialect: thingsboard, listen: ["mqtt://127.0.0.1:0"] }',
+      upstream: `{ dialect: thingsboard, url: "mqtt://127.0.0.1:${port}" }`,
+      gateways: "[{ id: gw-01, local: { token: file:token }, upstream: { token: file:token } }]",
+      spool: "{ directory: memory }",
+      admin: "false",
+    }),
+  });
+  const log = join(cwd, "log");
+  const main = join(installed, "dist", "main.js");
+  const child = spawn(process.execPath, [main, "run"], { cwd, stdio: ["ignore", "ignore", openSync(log, "w")] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const limitFiles = (bytes: string) => execFileSync("prlimit", ["--pid", String(child.pid), `--fsize=${bytes}:`]);
+  const lines = () => readFileSync(log, "utf8").split("\n").length;
+  await expect.poll(() => readFileSync(log, "utf8"), { timeout: 20_000 }).toContain('"ready"');
+
+  limitFiles("0");
+  // Between two attempts the end of the first is logged.
+  for (let attempt = 0; attempt < 2; attempt++) await once(attempts, "connection");
+  const before = lines();
+  limitFiles("unlimited");
+  await expect.poll(lines, { timeout: 20_000 }).toBeGreaterThan(before + 1);
+  expect(child.exitCode).toBeNull();
+  child.kill("SIGTERM");
+  expect(await once(child, "exit")).toEqual([0, null]);
 });
