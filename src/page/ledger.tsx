@@ -89,14 +89,16 @@ function GatewayLedgers({ gateways }: Pick<ViewProps["status"], "gateways">) {
         </tbody>
       </table>
       {rows.length > maxRows && (
-        <p class="quiet">and {count(rows.length - maxRows)} more gateways, all of them with less waiting</p>
+        <p class="quiet">
+          and {count(rows.length - maxRows)} more gateways, none of them with more held or quarantined
+        </p>
       )}
     </div>
   );
 }
 
 function trouble(ledger: Ledger): number {
-  return Math.abs(imbalanceOf(ledger)) * 1e9 + ledger.held + ledger.quarantined + ledger.pending;
+  return Math.abs(imbalanceOf(ledger)) * 1e9 + ledger.held + ledger.quarantined;
 }
 
 function sum(counts: Readonly<Record<string, number>>): number {

@@ -230,7 +230,7 @@ describeInBrowser("the page", () => {
       await page.getByLabel("Payload").fill('{"Pump 7":[{"ts":1,"values":null}]}');
       await seen(result, "Nothing is sent.");
       await page.getByLabel("Topic").fill("v1/gateway/telemetri");
-      await seen(result, /nearest: rule .*thingsboard\.yaml:\d+.*telemetri/);
+      await seen(result, /nearest: rule telemetry .*thingsboard\.yaml:\d+.*telemetri/);
       const shared = page.url();
 
       await page.getByRole("radio", { name: "the cloud" }).check();
