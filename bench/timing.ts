@@ -49,3 +49,20 @@ function oneRound(operation: () => unknown): number {
   }
   return keep === start ? Number.NaN : elapsed / count;
 }
+
+/** The same for contestants that take turns of the event loop. */
+export async function timeTurns<Name extends string>(
+  contestants: Readonly<Record<Name, () => Promise<unknown>>>,
+): Promise<Record<Name, number>> {
+  const names = Object.keys(contestants) as Name[];
+  const samples = new Map(names.map((name) => [name, [] as number[]]));
+  for (let round = -3; round < rounds; round++) {
+    for (const name of names) {
+      const begun = performance.now();
+      let count = 0;
+      for (; performance.now() - begun < roundMs; count++) await contestants[name]();
+      if (round >= 0) samples.get(name)?.push(((performance.now() - begun) * 1e6) / count);
+    }
+  }
+  return Object.fromEntries(names.map((name) => [name, median(samples.get(name) ?? [])])) as Record<Name, number>;
+}
