@@ -1,3 +1,4 @@
+import { KeptUpstream } from "../../src/bridge/kept-upstream.ts";
 import { Link } from "../../src/bridge/link.ts";
 import { pairOf } from "../../src/bridge/pairing.ts";
 import { createGateway } from "../../src/gateway/gateway.ts";
@@ -52,10 +53,10 @@ export async function openLink(spool: Spool, devices: number) {
     ...{ id, local, upstream, spool: own, latency: createLatency(), now: Date.now },
     engine: createGateway({ ...engine, upstream: unlimited, inFlight: 10_000, settleMs: 0, facts: [] }),
     dialectOf: () => local,
-    connect: (given) => {
+    connection: new KeptUpstream((given) => {
       handlers = given;
       return cloud as UpstreamConnection;
-    },
+    }),
     deliver: async () => "offline",
     revoke: () => undefined,
     verifyDevice: async () => undefined,

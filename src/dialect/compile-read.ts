@@ -2,7 +2,7 @@ import { expand, type JsonNode, type JsonText, objectText, textOf } from "../mes
 import type { Point } from "../message/message.ts";
 import { compileSame, compileSuits, describePattern } from "./alternative.ts";
 import { absent } from "./conversion.ts";
-import { type Frame, misfit, type Slots, takePoint } from "./frame.ts";
+import { enter, type Frame, fork, leave, misfit, type Slots, takePoint } from "./frame.ts";
 import type { EntriesPattern, ListPattern, ObjectPattern, Pattern, VariablePattern } from "./pattern.ts";
 import { namesIn } from "./pattern-facts.ts";
 import { pointVariables } from "./vocabulary.ts";
@@ -76,9 +76,9 @@ function readObject(pattern: ObjectPattern, slots: Slots): Read {
       }
       const item = items[index] as JsonNode;
       if (isNullAbsent && item.kind === "null") continue;
-      frame.path.push(key);
+      enter(frame, key);
       const isRead = read(item, frame);
-      frame.path.pop();
+      leave(frame);
       if (!isRead) return false;
     }
     return readRest === undefined || readRest(node, keys, items, frame);
@@ -93,9 +93,9 @@ function compileRest({ rest }: ObjectPattern, known: ReadonlySet<string>, slots:
     return (_, keys, items, frame) => {
       const index = keys.findIndex((key) => !known.has(key));
       if (index < 0) return true;
-      frame.path.push(keys[index] as string);
+      enter(frame, keys[index] as string);
       misfit(frame, "no such member", items[index] as JsonNode);
-      frame.path.pop();
+      leave(frame);
       return false;
     };
   }
@@ -127,23 +127,24 @@ function readEntries(pattern: EntriesPattern, slots: Slots): Read {
       return misfit(frame, "an object with at least one member", node);
     }
     const outer = frame.slots;
-    const before = frame.forks.length;
+    const before = frame.forks?.length ?? 0;
     const last = keys.length > 1 ? new Map(keys.map((key, index) => [key, index])) : undefined;
     for (let index = 0; index < keys.length; index++) {
       const key = keys[index] as string;
       // Of a name that stands twice the last one counts.
       if (last !== undefined && last.get(key) !== index) continue;
-      frame.path.push(key);
+      enter(frame, key);
       if (key === "" && type === "device") misfit(frame, "the name of a device", items[index] as JsonNode);
       else {
-        frame.slots = outer.slice();
+        // The only one may have the slots for itself.
+        frame.slots = last === undefined ? outer : outer.slice();
         frame.slots[slot] = key;
-        if (read(items[index] as JsonNode, frame)) frame.forks.push(frame.slots);
+        if (read(items[index] as JsonNode, frame)) fork(frame);
       }
-      frame.path.pop();
+      leave(frame);
     }
     frame.slots = outer;
-    return frame.forks.length > before;
+    return (frame.forks?.length ?? 0) > before;
   };
 }
 
@@ -154,15 +155,15 @@ function readMessages(pattern: ListPattern, slots: Slots): Read {
     const items = node.kind === "array" ? expand(node).items : undefined;
     if (items === undefined || items.length === 0) return misfit(frame, "a list with at least one element", node);
     const outer = frame.slots;
-    const before = frame.forks.length;
+    const before = frame.forks?.length ?? 0;
     for (const [index, item] of items.entries()) {
-      frame.path.push(index);
+      enter(frame, index);
       frame.slots = outer.slice();
-      if (read(item, frame)) frame.forks.push(frame.slots);
-      frame.path.pop();
+      if (read(item, frame)) fork(frame);
+      leave(frame);
     }
     frame.slots = outer;
-    return frame.forks.length > before;
+    return (frame.forks?.length ?? 0) > before;
   };
 }
 
@@ -175,18 +176,22 @@ function readPoints(pattern: ListPattern, slots: Slots): Read {
   return (node, frame) => {
     const items = node.kind === "array" ? expand(node).items : undefined;
     if (items === undefined) return misfit(frame, "a list", node);
-    const points: Point[] = [];
+    let points: Point[] | undefined;
     for (let index = 0; index < items.length; index++) {
-      frame.path.push(index);
+      enter(frame, index);
       frame.slots[tsSlot] = undefined;
       frame.slots[valuesSlot] = undefined;
-      if (read(items[index] as JsonNode, frame)) points.push(takePoint(frame, tsSlot, valuesSlot));
-      frame.path.pop();
+      if (read(items[index] as JsonNode, frame)) {
+        const point = takePoint(frame, tsSlot, valuesSlot);
+        if (points === undefined) points = [point];
+        else points.push(point);
+      }
+      leave(frame);
     }
     frame.slots[tsSlot] = undefined;
     frame.slots[valuesSlot] = undefined;
-    if (points.length === 0 && items.length > 0) return false;
-    frame.slots[pointsSlot] = points;
+    if (points === undefined && items.length > 0) return false;
+    frame.slots[pointsSlot] = points ?? [];
     return true;
   };
 }

@@ -1,7 +1,7 @@
 import type { Decoded, Misfit } from "../message/decoded.ts";
 import type { Message } from "../message/message.ts";
 import type { Packet } from "../message/packet.ts";
-import { type Frame, takePoint } from "./frame.ts";
+import { type Frame, newFrame, takePoint } from "./frame.ts";
 import { maskedJson } from "./mask.ts";
 import { jsonReaders } from "./readers.ts";
 import type { Match } from "./routes.ts";
@@ -19,22 +19,32 @@ export function decodeMatch({ route, captured }: Match, packet: Pick<Packet, "pa
   }
   const rule =
     route.rules.length === 1 ? first : (route.rules.find(({ suits }) => suits(node)) ?? (route.rules.at(-1) as Rule));
-  const frame: Frame = { gateway, slots: new Array(rule.slots.size).fill(undefined), forks: [], misfits: [], path: [] };
+  const frame = newFrame(gateway, rule.slots);
   if (!readTopic(rule, captured, frame) || !rule.read(node, frame)) return unreadable(rule, toldOf(rule, frame));
   const { forks, slots } = frame;
-  if (forks.length === 0)
-    return { kind: "messages", rule: rule.ref, messages: messagesOf(rule, slots), misfits: toldOf(rule, frame) };
-  const messages: Message[] = [];
-  for (const fork of forks) {
-    // What stands beside a repetition belongs to each of its messages.
-    for (let slot = 0; slot < slots.length; slot++) fork[slot] ??= slots[slot];
-    for (const message of messagesOf(rule, fork)) messages.push(message);
+  const misfits = toldOf(rule, frame);
+  if (forks === undefined) return { kind: "messages", rule: rule.ref, messages: messagesOf(rule, slots), misfits };
+  if (forks.length === 1) {
+    return {
+      kind: "messages",
+      rule: rule.ref,
+      messages: messagesOf(rule, complete(forks[0] as unknown[], slots)),
+      misfits,
+    };
   }
-  return { kind: "messages", rule: rule.ref, messages, misfits: toldOf(rule, frame) };
+  const messages: Message[] = [];
+  for (const fork of forks) for (const message of messagesOf(rule, complete(fork, slots))) messages.push(message);
+  return { kind: "messages", rule: rule.ref, messages, misfits };
+}
+
+/** What stands beside a repetition belongs to each of its messages. */
+function complete(fork: unknown[], beside: readonly unknown[]): unknown[] {
+  if (fork !== beside) for (let slot = 0; slot < beside.length; slot++) fork[slot] ??= beside[slot];
+  return fork;
 }
 
 function decodeOpaque(rule: Rule, captured: Match["captured"], payload: Uint8Array, gateway: string): Decoded {
-  const frame: Frame = { gateway, slots: new Array(rule.slots.size).fill(undefined), forks: [], misfits: [], path: [] };
+  const frame = newFrame(gateway, rule.slots);
   if (!readTopic(rule, captured, frame)) return unreadable(rule, frame.misfits);
   if (rule.bytes !== undefined) frame.slots[rule.slots.of(rule.bytes)] = payload;
   return { kind: "messages", rule: rule.ref, messages: messagesOf(rule, frame.slots), misfits: [] };
@@ -70,21 +80,12 @@ function messagesOf(rule: Rule, slots: unknown[]): readonly Message[] {
     if (slots[slot] !== undefined) bits |= 1 << index;
   }
   const apart = bits & rule.apart;
-  if ((apart & (apart - 1)) === 0) return [messageOf(rule, slots, bits)];
+  if ((apart & (apart - 1)) === 0) return [rule.make(slots, bits)];
   const messages: Message[] = [];
   for (let bit = 1; bit <= apart; bit <<= 1) {
-    if (apart & bit) messages.push(messageOf(rule, slots, (bits & ~apart) | bit));
+    if (apart & bit) messages.push(rule.make(slots, (bits & ~apart) | bit));
   }
   return messages;
-}
-
-function messageOf({ kind, fields }: Rule, slots: unknown[], bits: number): Message {
-  const message: Record<string, unknown> = { kind };
-  for (let index = 0; index < fields.length; index++) {
-    const { name, slot } = fields[index] as Rule["fields"][number];
-    if (bits & (1 << index)) message[name] = slots[slot];
-  }
-  return message as unknown as Message;
 }
 
 function unreadable(rule: Rule, misfits: readonly Misfit[]): Decoded {

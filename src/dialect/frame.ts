@@ -8,10 +8,33 @@ export interface Frame {
   /** The values of the message being read, by the place of their variable. `undefined` is unbound. */
   slots: unknown[];
   /** One per message, where a pattern reads several from one packet. */
-  readonly forks: unknown[][];
+  forks: unknown[][] | undefined;
   readonly misfits: Misfit[];
-  /** Where in the payload we are. */
-  readonly path: (string | number)[];
+  /** Where in the payload we are: so many steps of `path`. */
+  depth: number;
+}
+
+/** The steps to where we are. One list for all frames: a packet is read in one go. */
+const path: (string | number)[] = [];
+
+export function newFrame(gateway: string, { size }: Pick<Slots, "size">): Frame {
+  return { gateway, slots: new Array(size).fill(undefined), forks: undefined, misfits: [], depth: 0 };
+}
+
+/** Goes one level further into the payload. */
+export function enter(frame: Frame, step: string | number): void {
+  path[frame.depth++] = step;
+}
+
+export function leave(frame: Frame): void {
+  frame.depth -= 1;
+}
+
+/** What is bound now is one of the messages. */
+export function fork(frame: Frame): void {
+  // A list that is pushed to gets room for seventeen; most packets hold one message.
+  if (frame.forks === undefined) frame.forks = [frame.slots];
+  else frame.forks.push(frame.slots);
 }
 
 /** The places of variables in `Frame.slots`. */
@@ -27,11 +50,12 @@ const maxGot = 60;
 
 /** Notes that a value does not fit; false, as a reader's answer. */
 export function misfit(frame: Frame, wanted: string, node: JsonNode): false {
-  const path = frame.path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+  const steps = path.slice(0, frame.depth);
+  const pointer = steps.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
   const text = node.source.slice(node.start, Math.min(node.end, node.start + maxGot));
   const got = node.end - node.start > maxGot ? `${text}…` : text;
   const device = deviceOf(frame);
-  frame.misfits.push({ path, ...(device === undefined ? {} : { device }), wanted, got });
+  frame.misfits.push({ path: pointer, ...(device === undefined ? {} : { device }), wanted, got });
   return false;
 }
 

@@ -58,7 +58,10 @@ function tokenNode(token: string): JsonNode | JsonFault {
 
 /** `undefined` if the bytes are not UTF-8. */
 function textOfUtf8(payload: Uint8Array): string | undefined {
-  const text = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString("utf8");
+  const bytes = Buffer.isBuffer(payload)
+    ? payload
+    : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  const text = bytes.toString("utf8");
   // Ill-formed bytes decode to U+FFFD; only a text that has one needs the second look.
   return text.includes("\ufffd") && !isUtf8(payload) ? undefined : text;
 }

@@ -4,6 +4,7 @@ import { compileGuard, compileSuits, type Suits } from "./alternative.ts";
 import { compilePrint, type Print } from "./compile-print.ts";
 import { compileRead, type Read } from "./compile-read.ts";
 import type { Slots } from "./frame.ts";
+import { compileMake, type MakeMessage } from "./make-message.ts";
 import { mayHoldSecrets } from "./mask.ts";
 import type { Place } from "./mistake.ts";
 import type { Pattern } from "./pattern.ts";
@@ -53,6 +54,7 @@ export interface Rule extends RuleText {
   readonly mayHoldSecrets: boolean;
   readonly depth: number;
   readonly read: Read;
+  readonly make: MakeMessage;
   /** Whether this is the rule that is meant, among those of its topic. */
   readonly suits: Suits;
   readonly print: Print | undefined;
@@ -108,6 +110,7 @@ export function compileRule(text: RuleText, before: readonly RuleText[]): Rule {
     mayHoldSecrets: mayHoldSecrets(kind, carried, needed),
     depth: payload === undefined ? 0 : depthOf(payload),
     read: payload === undefined ? () => true : compileRead(payload, slots),
+    make: compileMake(kind, fields),
     suits: payload === undefined ? () => true : compileSuits(payload),
     print: payload === undefined ? undefined : compilePrint(payload, hasPoints(kind)),
     isTaken: compileGuard(rivals),

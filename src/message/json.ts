@@ -122,6 +122,22 @@ function unquote(source: string, start: number, end: number): string {
   return inner.includes("\\") ? (JSON.parse(source.slice(start, end)) as string) : inner;
 }
 
+/**
+ * Children of nodes that are not finished, and their keys; each node takes its own off. A list of its own that they are
+ * pushed to would get room for seventeen, where most objects have one or two members.
+ */
+let pendingItems: JsonNode[] = [];
+let pendingKeys: string[] = [];
+let pending = 0;
+const maxPending = 4096;
+
+function forgetPending(): void {
+  pending = 0;
+  if (pendingItems.length <= maxPending) return;
+  pendingItems = [];
+  pendingKeys = [];
+}
+
 /** Walks one text once. Every method takes an offset and gives the offset behind what it read, or -1 with `fault` set. */
 class Scanner {
   readonly #source: string;
@@ -129,6 +145,7 @@ class Scanner {
 
   constructor(source: string) {
     this.#source = source;
+    forgetPending();
   }
 
   node(at: number, depth: number, level: number): JsonNode | undefined {
@@ -151,44 +168,49 @@ class Scanner {
 
   #object(at: number, depth: number, level: number): JsonNode | undefined {
     const source = this.#source;
-    const keys: string[] = [];
-    const items: JsonNode[] = [];
+    const first = pending;
     let i = this.skipSpace(at + 1);
-    if (source.charCodeAt(i) === 0x7d) return { kind: "object", source, start: at, end: i + 1, keys, items };
-    for (;;) {
+    let isOpen = source.charCodeAt(i) !== 0x7d;
+    while (isOpen) {
       const keyEnd = this.#string(i);
       if (keyEnd < 0) return undefined;
       const colon = this.skipSpace(keyEnd);
       if (source.charCodeAt(colon) !== 0x3a) return this.#failNode(colon, 'wanted ":"');
       const item = this.node(this.skipSpace(colon + 1), depth - 1, level + 1);
       if (item === undefined) return undefined;
-      keys.push(unquote(source, i, keyEnd));
-      items.push(item);
+      pendingKeys[pending] = unquote(source, i, keyEnd);
+      pendingItems[pending++] = item;
       i = this.skipSpace(item.end);
       const code = source.charCodeAt(i);
-      if (code === 0x7d) return { kind: "object", source, start: at, end: i + 1, keys, items };
-      if (code !== 0x2c) return this.#failNode(i, 'wanted "," or "}"');
-      i = this.skipSpace(i + 1);
+      isOpen = code !== 0x7d;
+      if (isOpen && code !== 0x2c) return this.#failNode(i, 'wanted "," or "}"');
+      if (isOpen) i = this.skipSpace(i + 1);
     }
+    const keys = pendingKeys.slice(first, pending);
+    const items = pendingItems.slice(first, pending);
+    pending = first;
+    return { kind: "object", source, start: at, end: i + 1, keys, items };
   }
 
   #array(at: number, depth: number, level: number): JsonNode | undefined {
     const source = this.#source;
-    const items: JsonNode[] = [];
+    const first = pending;
     let i = this.skipSpace(at + 1);
-    if (source.charCodeAt(i) === 0x5d) {
-      return { kind: "array", source, start: at, end: i + 1, keys: undefined, items };
-    }
-    for (;;) {
+    let isOpen = source.charCodeAt(i) !== 0x5d;
+    while (isOpen) {
       const item = this.node(i, depth - 1, level + 1);
       if (item === undefined) return undefined;
-      items.push(item);
+      pendingKeys[pending] = "";
+      pendingItems[pending++] = item;
       i = this.skipSpace(item.end);
       const code = source.charCodeAt(i);
-      if (code === 0x5d) return { kind: "array", source, start: at, end: i + 1, keys: undefined, items };
-      if (code !== 0x2c) return this.#failNode(i, 'wanted "," or "]"');
-      i = this.skipSpace(i + 1);
+      isOpen = code !== 0x5d;
+      if (isOpen && code !== 0x2c) return this.#failNode(i, 'wanted "," or "]"');
+      if (isOpen) i = this.skipSpace(i + 1);
     }
+    const items = pendingItems.slice(first, pending);
+    pending = first;
+    return { kind: "array", source, start: at, end: i + 1, keys: undefined, items };
   }
 
   #skip(at: number, level: number): number {

@@ -5,7 +5,7 @@ import { compilePrint, type Sheet } from "../compile-print.ts";
 import { compileRead } from "../compile-read.ts";
 import { defaultConversion } from "../conversions.ts";
 import { type Fields, fieldsOfMap, text } from "../fields.ts";
-import { type Frame, type Slots, takePoint } from "../frame.ts";
+import { newFrame, type Slots, takePoint } from "../frame.ts";
 import type { Blame, Place } from "../mistake.ts";
 import { type Pattern, parsePattern } from "../pattern.ts";
 import { boundInEveryForm, depthOf } from "../pattern-facts.ts";
@@ -79,7 +79,7 @@ function compileShape(pattern: Pattern, at: Place, lossy: string | undefined): T
     read(body) {
       const node = parseJson(body, depth);
       if (node.kind === "fault") return undefined;
-      const frame: Frame = { gateway: "", slots: new Array(slots.size), forks: [], misfits: [], path: [] };
+      const frame = newFrame("", slots);
       if (!readPattern(node, frame)) return undefined;
       const listed = frame.slots[slots.points as number] as readonly Point[] | undefined;
       if (listed !== undefined) return listed.length === 0 ? undefined : listed;
