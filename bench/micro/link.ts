@@ -1,5 +1,6 @@
 import { KeptUpstream } from "../../src/bridge/kept-upstream.ts";
 import { Link } from "../../src/bridge/link.ts";
+import { shareOf } from "../../src/bridge/memory-share.ts";
 import { pairOf } from "../../src/bridge/pairing.ts";
 import { createGateway } from "../../src/gateway/gateway.ts";
 import type { LocalClient } from "../../src/local/listener.ts";
@@ -52,6 +53,7 @@ export async function openLink(spool: Spool, devices: number) {
   const link = new Link({
     ...{ id, local, upstream, spool: own, latency: createLatency(), now: Date.now },
     engine: createGateway({ ...engine, upstream: unlimited, inFlight: 10_000, settleMs: 0, facts: [] }),
+    share: shareOf(1),
     dialectOf: () => local,
     connection: new KeptUpstream((given) => {
       handlers = given;

@@ -17,6 +17,9 @@ export interface BacklogParts extends RecordReaderParts {
   readonly connectionOf: (record: SpoolRecord) => number | undefined;
 }
 
+/** Whether a message of a record is to be sent. */
+type IsOpen = (index: number) => boolean;
+
 const readRecords = 256;
 const readBytes = 1024 * 1024;
 
@@ -46,11 +49,11 @@ export class Backlog {
    * A record was written just now. Whether the rules may queue its messages at once; otherwise they come again when they
    * are read back. `messages` is absent where the packet could not be read.
    */
-  admit(record: SpoolRecord, messages: readonly UpMessage[] | undefined): boolean {
+  admit(record: SpoolRecord, messages?: readonly UpMessage[], open: IsOpen = (index) => record.isOpen(index)): boolean {
     const queue = this.#isCaughtUp && this.#hasRoom && !this.#isClosed;
     if (queue) this.#cursor = record.seq;
     else this.#isCaughtUp = false;
-    if (queue && messages !== undefined) this.#carry(record, messages, (index) => record.isOpen(index));
+    if (queue && messages !== undefined) this.#carry(record, messages, open);
     return queue;
   }
 
@@ -151,7 +154,7 @@ export class Backlog {
     }
   }
 
-  #queue(record: SpoolRecord, open: (index: number) => boolean): void {
+  #queue(record: SpoolRecord, open: IsOpen): void {
     const { seq, arrivedMs } = record;
     const messages = this.#read(record);
     this.#carry(record, messages, open);
@@ -161,11 +164,7 @@ export class Backlog {
   }
 
   /** The rules are about to have these messages in memory. */
-  #carry(
-    { seq, arrivedMs, packet }: SpoolRecord,
-    messages: readonly UpMessage[],
-    open: (index: number) => boolean,
-  ): void {
+  #carry({ seq, arrivedMs, packet }: SpoolRecord, messages: readonly UpMessage[], open: IsOpen): void {
     let count = 0;
     for (let index = 0; index < messages.length; index++) if (open(index)) count += 1;
     this.#memory.add(seq, count, { bytes: packet.payload.length, arrivedMs });

@@ -164,36 +164,50 @@ export class Link {
   }
 
   /** Takes a packet from the gateway. Resolves once it is safe on disk, or is not to be kept. */
-  async publish(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
-    if (this.#successor !== undefined) return (await this.#successor).publish(client, packet, packetId);
+  publish(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
+    if (this.#successor !== undefined) return this.#successor.then((link) => link.publish(client, packet, packetId));
     this.#publishing += 1;
+    const startedMs = performance.now();
+    let taken: Promise<Verdict>;
     try {
-      return await this.#take(client, packet, packetId);
-    } finally {
-      this.#publishing -= 1;
+      taken = this.#take(client, packet, packetId);
+    } catch (error) {
+      taken = Promise.reject(error);
     }
+    return taken.then(
+      (verdict) => this.#answer(verdict, packet.qos, startedMs),
+      (error: unknown) => {
+        this.#publishing -= 1;
+        throw error;
+      },
+    );
   }
 
-  async #take(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
-    const startedMs = performance.now();
-    while (this.#proof !== undefined) await this.#proof;
+  /**
+   * Nearly all packets wait for nothing but the disk. An async function on their way would cost each as much as reading it:
+   * so only what is rare is one.
+   */
+  #take(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
+    if (this.#proof !== undefined) return this.#takeInTurn(client, packet, packetId);
     const { connection, protocol } = client;
     const { topic, qos, payload } = packet;
     const nowMs = this.#parts.now();
     const arrival: Arrival = { protocol, connection, nowMs, topic, qos, packetId, bytes: payload.length };
     const decided = this.#decide(packet, arrival);
     const { verify } = decided.admission;
-    let taken: Promise<Verdict>;
-    if (verify === undefined) taken = this.#keep(decided, connection);
-    else {
-      taken = this.#prove(decided, arrival, verify).then((proven) => this.#keep(proven, connection));
-      // Everything behind it waits until it is in the spool, so that the order stays.
-      const over = () => {
-        this.#proof = undefined;
-      };
-      this.#proof = taken.then(over, over);
-    }
-    return this.#answer(await taken, qos, startedMs);
+    if (verify === undefined) return this.#keep(decided, connection);
+    const taken = this.#prove(decided, arrival, verify).then((proven) => this.#keep(proven, connection));
+    // Everything behind it waits until it is in the spool, so that the order stays.
+    const over = () => {
+      this.#proof = undefined;
+    };
+    this.#proof = taken.then(over, over);
+    return taken;
+  }
+
+  async #takeInTurn(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
+    while (this.#proof !== undefined) await this.#proof;
+    return this.#take(client, packet, packetId);
   }
 
   /** A packet about an exchange that there is not. */
@@ -278,6 +292,7 @@ export class Link {
 
   /** The last thing done before the answer goes. */
   #answer(verdict: Verdict, qos: Packet["qos"], startedMs: number): Verdict {
+    this.#publishing -= 1;
     const hasPuback = qos > 0 && (verdict.kind === "acknowledge" || verdict.kind === "reject");
     if (hasPuback) this.#parts.latency.puback.observeMs(performance.now() - startedMs);
     return verdict;
@@ -332,20 +347,21 @@ export class Link {
   #decide(packet: Packet, arrival: Arrival): Decided {
     const said = this.#local.decode("up", packet);
     this.#reportUnread(said, packet);
-    return this.#admit({ packet, said, ...outward(this.#parts.mapping, said) }, arrival);
+    const { decoded, fates } = outward(this.#parts.mapping, said);
+    return this.#admit({ packet, said, decoded, fates }, arrival);
   }
 
   /** A packet that the rules cannot stand is kept for those who can look: refused, it would come again and again. */
-  #admit(read: Omit<Decided, "admission">, arrival: Arrival): Decided {
+  #admit({ packet, said, decoded, fates }: Omit<Decided, "admission">, arrival: Arrival): Decided {
     try {
-      const admission = this.#parts.engine.admit(read.decoded, arrival.protocol, arrival);
+      const admission = this.#parts.engine.admit(decoded, arrival.protocol, arrival);
       // What is not kept is told of before what it causes; what is, with the number of its record.
-      if (!admission.journal && admission.verify === undefined) this.#trace.cameIn("local", read.packet, read.said);
+      if (!admission.journal && admission.verify === undefined) this.#trace.cameIn("local", packet, said);
       if (admission.effects !== undefined) this.#turns.perform(admission.effects);
-      return { ...read, admission: withFates(admission, read.fates) };
+      return { packet, said, decoded, fates, admission: withFates(admission, fates) };
     } catch (error) {
       this.#parts.log.error({ gateway: this.id, during: "admit", err: error }, "internal-error");
-      return { ...read, decoded: { kind: "unknownTopic", topic: arrival.topic }, admission: setAside };
+      return { packet, said, decoded: { kind: "unknownTopic", topic: arrival.topic }, fates, admission: setAside };
     }
   }
 
@@ -357,36 +373,40 @@ export class Link {
   }
 
   /** Writes it down, if it is to be kept, and hands it on. */
-  async #keep({ admission, decoded, packet, said }: Decided, connection: number): Promise<Verdict> {
+  #keep({ admission, decoded, packet, said }: Decided, connection: number): Promise<Verdict> {
     const { local, now, spool } = this.#parts;
-    const { count, fates, priority } = admission;
-    if (!admission.journal) {
-      await Promise.all([...fates.values()].filter(isFinal).map((fate) => spool.count(1, fate)));
-      return admission.verdict;
-    }
-    let record: SpoolRecord;
-    try {
-      const dialect = local.dialect.name;
-      record = await spool.append({ packet, arrivedMs: now(), dialect, count, priority, fates });
-    } catch (error) {
-      this.#trace.cameIn("local", packet, said);
-      return this.#refused(packet, count, error);
-    }
-    this.#trace.cameIn("local", packet, said, record.seq);
-    this.#arrived(record, decoded, connection);
-    this.#trace.followed();
-    return admission.verdict;
+    const { count, fates, priority, verdict } = admission;
+    if (!admission.journal) return this.#count(admission);
+    const dialect = local.dialect.name;
+    return spool.append({ packet, arrivedMs: now(), dialect, count, priority, fates }).then(
+      (record) => {
+        this.#trace.cameIn("local", packet, said, record.seq);
+        this.#arrived(record, decoded, connection);
+        this.#trace.followed();
+        return verdict;
+      },
+      (error: unknown) => {
+        this.#trace.cameIn("local", packet, said);
+        return this.#refused(packet, count, error);
+      },
+    );
+  }
+
+  async #count({ fates, verdict }: Admission): Promise<Verdict> {
+    const { spool } = this.#parts;
+    await Promise.all([...fates.values()].filter(isFinal).map((fate) => spool.count(1, fate)));
+    return verdict;
   }
 
   #arrived(record: SpoolRecord, decoded: Decoded, connection: number): void {
     if (decoded.kind !== "messages") {
-      this.#backlog.admit(record, undefined);
+      this.#backlog.admit(record);
       return;
     }
     const { seq, arrivedMs } = record;
     const messages = decoded.messages as readonly UpMessage[];
     const open = (index: number) => record.isOpen(index);
-    const queue = this.#backlog.admit(record, messages);
+    const queue = this.#backlog.admit(record, messages, open);
     this.#dispatch({ kind: "arrived", seq, arrivedMs, connection, messages, open, queue });
   }
 

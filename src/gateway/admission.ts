@@ -10,6 +10,8 @@ const payloadInvalid = 0x99;
 const wrongShape = 0x83;
 const empty: Fate = { kind: "dropped", reason: "empty" };
 const unsupported: Fate = { kind: "dropped", reason: "unsupported" };
+const acknowledge: Admission["verdict"] = { kind: "acknowledge" };
+const noFates: ReadonlyMap<number, Fate> = new Map();
 
 /** Decides on a packet before it is journaled: what to answer, what it counts as, and what needs no further thought. */
 export function admitPacket(core: Core, decoded: Decoded, protocol: 3 | 4 | 5): Admission {
@@ -73,18 +75,22 @@ function unreadable(
 }
 
 function readable(core: Core, messages: readonly Message[], misfits: readonly Misfit[]): Admission {
-  const fates = new Map<number, Fate>();
+  let decided: Map<number, Fate> | undefined;
   let priority: Admission["priority"] = "data";
-  for (const [index, message] of messages.entries()) {
+  for (let index = 0; index < messages.length; index++) {
+    const message = messages[index] as Message;
     const fate = fateOnArrival(core, message);
-    if (fate !== undefined) fates.set(index, fate);
+    if (fate !== undefined) decided = (decided ?? new Map()).set(index, fate);
     if (message.kind === "commandResponse") priority = "reply";
   }
-  if (misfits.length > 0) fates.set(messages.length, { kind: "quarantined", reason: reasonOf(misfits) });
+  if (misfits.length > 0) {
+    decided = (decided ?? new Map()).set(messages.length, { kind: "quarantined", reason: reasonOf(misfits) });
+  }
+  const fates = decided ?? noFates;
   const isAllDropped = misfits.length === 0 && fates.size === messages.length;
   if (isAllDropped) return unkept([...fates.values()]);
   const count = messages.length + (misfits.length > 0 ? 1 : 0);
-  return { verdict: { kind: "acknowledge" }, journal: true, count, fates, priority };
+  return { verdict: acknowledge, journal: true, count, fates, priority };
 }
 
 function fateOnArrival(core: Core, message: Message): Fate | undefined {

@@ -65,6 +65,7 @@ export interface Cargo extends Mark {
 export const droppedFull: Fate = { kind: "dropped", reason: "full" };
 
 const delivered: Fate = { kind: "delivered" };
+const nothing: readonly GatewayEffect[] = [];
 
 /**
  * What all rules of one gateway share: the time of the event being handled, the effects that come of it, and the one way
@@ -90,7 +91,7 @@ export class Core {
   connection: number | undefined;
   /** Messages taken and not settled. */
   load = 0;
-  #effects: GatewayEffect[] = [];
+  #effects: GatewayEffect[] | undefined;
   #token = 0;
   readonly #deliveries = new Map<number, { readonly bytes: number; done(outcome: DeliveryOutcome): void }>();
   #deliveryBytes = 0;
@@ -111,12 +112,14 @@ export class Core {
   /** The effects since the last call. */
   takeEffects(): readonly GatewayEffect[] {
     const effects = this.#effects;
-    this.#effects = [];
-    return effects;
+    this.#effects = undefined;
+    return effects ?? nothing;
   }
 
   emit(effect: GatewayEffect): void {
-    this.#effects.push(effect);
+    // Most events have one effect, and a list that is pushed to gets room for seventeen.
+    if (this.#effects === undefined) this.#effects = [effect];
+    else this.#effects.push(effect);
   }
 
   token(): number {
@@ -146,7 +149,7 @@ export class Core {
     cargo.isSettled = true;
     this.#questions.delete(cargo);
     this.load -= 1;
-    this.#effects.push({ kind: "settle", ref: { seq: cargo.seq, index: cargo.index }, fate });
+    this.emit({ kind: "settle", ref: { seq: cargo.seq, index: cargo.index }, fate });
   }
 
   /** One of the cargo's publishes is acknowledged. */
@@ -157,29 +160,29 @@ export class Core {
 
   /** Gives a message that was never taken its fate. */
   settleAt(mark: Mark, fate: Fate): void {
-    this.#effects.push({ kind: "settle", ref: { seq: mark.seq, index: mark.index }, fate });
+    this.emit({ kind: "settle", ref: { seq: mark.seq, index: mark.index }, fate });
   }
 
   store(key: string, value: string | undefined): void {
-    this.#effects.push({ kind: "store", key: keyOnDisk(key, this.options.cloud), value });
+    this.emit({ kind: "store", key: keyOnDisk(key, this.options.cloud), value });
   }
 
   report(level: LogLevel, event: LogEvent, fields: Readonly<Record<string, unknown>>): void {
-    this.#effects.push({ kind: "report", level, event, fields });
+    this.emit({ kind: "report", level, event, fields });
   }
 
   acknowledge(inbound: number | undefined): void {
     if (inbound === undefined || !this.isUpstreamOpen) return;
     this.pacing.charge(this.nowMs, 1, 0);
-    this.#effects.push({ kind: "acknowledge", inbound });
+    this.emit({ kind: "acknowledge", inbound });
   }
 
   countDown(event: "received" | "delivered"): void {
-    this.#effects.push({ kind: "countDown", event, count: 1 });
+    this.emit({ kind: "countDown", event, count: 1 });
   }
 
   dropDown(reason: string): void {
-    this.#effects.push({ kind: "countDown", event: "dropped", count: 1, reason });
+    this.emit({ kind: "countDown", event: "dropped", count: 1, reason });
   }
 
   /** What the local gateway calls a device. */
@@ -209,7 +212,7 @@ export class Core {
     this.#deliveries.set(token, { bytes, done });
     this.#deliveryBytes += bytes;
     const named = this.#named(message);
-    this.#effects.push({ kind: "deliver", token, message: named, ...how });
+    this.emit({ kind: "deliver", token, message: named, ...how });
   }
 
   #named(message: DownMessage): DownMessage {
