@@ -2,8 +2,9 @@ import type { Command } from "commander";
 import { parseDuration } from "../config/formats.ts";
 import { formatMistake } from "../config/mistake.ts";
 import { type Config, type GatewayConfig, loadConfig } from "../config.ts";
-import { Checkup, type Step, type Witness } from "../doctor/checkup.ts";
+import { Checkup, type Finding, type Step, type Witness } from "../doctor/checkup.ts";
 import { examine, type Verdict, verdictOf } from "../doctor/examine.ts";
+import type { RunningBridge } from "../doctor/running-bridge.ts";
 import { DragomanError } from "../errors.ts";
 import { doctorText } from "./doctor-text.ts";
 import type { Io } from "./io.ts";
@@ -85,15 +86,7 @@ async function doctor(file: string, flags: DoctorFlags, io: Io): Promise<number>
     found: `${config.gateways.length === 1 ? "1 gateway" : `${config.gateways.length} gateways`} from ${config.local.dialect.name} to ${config.upstream.dialect.name} at ${config.upstream.url}`,
   }));
   const bridge = await findRunningBridge(config, flags, io);
-  await checkup.step({ id: "bridge", title: "running bridge" }, () => ({
-    outcome: "ok",
-    found:
-      bridge.runs === "no"
-        ? "none with this configuration"
-        : "status" in bridge
-          ? `it runs, version ${bridge.status.version}`
-          : bridge.why,
-  }));
+  await checkup.step({ id: "bridge", title: "running bridge" }, () => findingOf(bridge));
   const steps = await examine(config, {
     ...{ gateways, holdMs, bridge, witness, takeOver: flags.takeOver === true },
     ...(flags.device === undefined ? {} : { device: flags.device }),
@@ -101,6 +94,15 @@ async function doctor(file: string, flags: DoctorFlags, io: Io): Promise<number>
   const all = [...checkup.steps, ...steps];
   finish(file, all);
   return exitCodes[verdictOf(all)];
+}
+
+function findingOf(bridge: RunningBridge): Finding {
+  if (bridge.runs === "no") return { outcome: "ok", found: "none with this configuration" };
+  if (!("status" in bridge)) return { outcome: "ok", found: bridge.why };
+  const { version, healthy, reasons } = bridge.status;
+  return healthy
+    ? { outcome: "ok", found: `it runs, version ${version}` }
+    : { outcome: "fail", found: `it runs, version ${version}, and is not healthy`, details: reasons };
 }
 
 function chosen({ gateways, file }: Config, { gateway: id, device }: DoctorFlags): readonly GatewayConfig[] {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ecIdentity } from "../cloud/identity.ts";
 import { type Authority, createAuthority } from "../local/certificates.ts";
 import { type Diagnosed, diagnose } from "./diagnose.ts";
 import { openTenantPlant, tenantToken } from "./tenant-plant.ts";
@@ -63,4 +64,16 @@ test.each([5, 4])("doctor in front of ThingsBoard by MQTT level %i finds a set-u
   ]);
   expect(tenant.attached("gw-01")).toEqual([]);
   expect(found.text).not.toContain(tenantToken);
+});
+
+test("doctor in front of ThingsBoard, behind which stands a gateway of IoT Core: its keys count", async () => {
+  const { configFile } = await openTenantPlant({
+    local: {
+      section: { dialect: "google", project: "acme-iot", location: "us-central1", registry: "plant-1" },
+      gateway: { publicKeys: [ecIdentity().publicPem] },
+    },
+  });
+  const found = await diagnose(configFile);
+  expect(doubts(found)).toEqual([]);
+  expect(found.step("local.publicKeys").found).toBe("1 owner of keys, each with one that counts");
 });

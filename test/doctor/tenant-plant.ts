@@ -13,6 +13,8 @@ export interface TenantPlantOptions {
   readonly upstream?: object;
   /** What the gateway shows in the configuration; its token if left out. */
   readonly credentials?: object;
+  /** Who the gateways were written for, and how this one proves itself to us; ThingsBoard and a token if left out. */
+  readonly local?: { readonly section: object; readonly gateway: object };
   /** In PEM; trusted by the configuration. */
   readonly authority?: string;
   readonly isGateway?: boolean;
@@ -25,6 +27,7 @@ export async function openTenantPlant(
   options: TenantPlantOptions = {},
 ): Promise<{ readonly tenant: ThingsBoardCloud; readonly configFile: string; readonly folder: string }> {
   const { credentials = { token: tenantToken }, isGateway = true, authority } = options;
+  const { local = { section: { dialect: "thingsboard" }, gateway: { token: "local-token-of-gw-01" } } } = options;
   const tenant = await openThingsBoard({
     devices: [{ name: "gw-01", gateway: isGateway, credentials: { kind: "token", token: tenantToken } }],
     ...options.tenant,
@@ -36,14 +39,14 @@ export async function openTenantPlant(
   const configFile = join(folder, "dragoman.yaml");
   // JSON is YAML too.
   const text = JSON.stringify({
-    local: { dialect: "thingsboard", listen: ["mqtt://127.0.0.1:0"] },
+    local: { listen: ["mqtt://127.0.0.1:0"], ...local.section },
     upstream: {
       dialect: "thingsboard",
       url: tenant.urls[0],
       ...(authority === undefined ? {} : { tls: { ca: "file:ca.pem" } }),
       ...options.upstream,
     },
-    gateways: [{ id: "gw-01", local: { token: "local-token-of-gw-01" }, upstream: credentials }],
+    gateways: [{ id: "gw-01", local: local.gateway, upstream: credentials }],
     spool: { directory: "spool" },
     admin: { listen: "http://127.0.0.1:0" },
     allowInlineSecrets: true,

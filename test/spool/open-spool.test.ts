@@ -12,6 +12,7 @@ import { imbalanceOf } from "../../src/message/fate.ts";
 import type { DeviceId } from "../../src/message/message.ts";
 import { family, singleKey } from "../../src/spool/keys.ts";
 import { openLmdbStore } from "../../src/spool/lmdb-store.ts";
+import { spoolOwner } from "../../src/spool/open-spool.ts";
 import { openSpool, type Spool } from "../../src/spool/spool.ts";
 import { auditSpool, newFolder, removeFolders } from "./audit-spool.ts";
 import { buildProgram } from "./built.ts";
@@ -138,8 +139,16 @@ describe("one process at a time", () => {
       "ERR_SPOOL_LOCKED",
       expect.stringMatching(/^Cannot open spool ".*": it is open already, by this process$/),
     ]);
+    expect(await spoolOwner(directory)).toBe("this process");
     await spool.close();
+    expect(await spoolOwner(directory)).toBeUndefined();
     await (await openAt(directory)).close();
+  });
+
+  test("a folder without a spool is nobody's, and stays empty", async () => {
+    const directory = await newFolder();
+    expect([await spoolOwner(directory), await spoolOwner("memory")]).toEqual([undefined, undefined]);
+    expect(await readdir(directory)).toEqual([]);
   });
 
   test("a folder that another process has open is locked, and free once that is killed", async () => {
@@ -154,9 +163,11 @@ describe("one process at a time", () => {
         "ERR_SPOOL_LOCKED",
         `Cannot open spool "${directory}": it is open already, by process ${child.pid}`,
       ]);
+      expect(await spoolOwner(directory)).toBe(String(child.pid));
     }
     child.kill("SIGKILL");
     await exited;
+    expect(await spoolOwner(directory)).toBeUndefined();
     const spool = await openAt(directory);
     expect(
       spool
