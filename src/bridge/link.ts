@@ -18,6 +18,7 @@ import type { KeptUpstream } from "./kept-upstream.ts";
 import { LinkTrace } from "./link-trace.ts";
 import type { MemoryShare } from "./memory-share.ts";
 import { outward } from "./outward.ts";
+import { type RestOptions, Succession } from "./succession.ts";
 import type { Trace } from "./trace.ts";
 import { Turns } from "./turns.ts";
 
@@ -98,16 +99,7 @@ export class Link {
   readonly #backlog: Backlog;
   readonly #trace: LinkTrace;
   #isClosed = false;
-  /** Packets that are on their way to the disk. */
-  #publishing = 0;
-  /** Packets that are on their way to the gateway. */
-  #delivering = 0;
-  /** Another link takes the place of this one soon: what it would begin now, the other one begins. */
-  #isLeaving = false;
-  #hasLeft = false;
-  /** That link. A packet that comes meanwhile waits for it. */
-  #successor: Promise<Link> | undefined;
-  #give: (successor: Link) => void = () => undefined;
+  readonly #succession = new Succession<Link>();
   /** What the link before knew of the connection upstream. */
   #carried: CarriedUpstream | undefined;
   /** What the link before had not finished, of what came on a connection that is still there. */
@@ -165,8 +157,9 @@ export class Link {
 
   /** Takes a packet from the gateway. Resolves once it is safe on disk, or is not to be kept. */
   publish(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
-    if (this.#successor !== undefined) return this.#successor.then((link) => link.publish(client, packet, packetId));
-    this.#publishing += 1;
+    const { successor } = this.#succession;
+    if (successor !== undefined) return successor.then((link) => link.publish(client, packet, packetId));
+    this.#succession.packets += 1;
     const startedMs = performance.now();
     let taken: Promise<Verdict>;
     try {
@@ -177,7 +170,7 @@ export class Link {
     return taken.then(
       (verdict) => this.#answer(verdict, packet.qos, startedMs),
       (error: unknown) => {
-        this.#publishing -= 1;
+        this.#succession.packets -= 1;
         throw error;
       },
     );
@@ -292,46 +285,32 @@ export class Link {
 
   /** The last thing done before the answer goes. */
   #answer(verdict: Verdict, qos: Packet["qos"], startedMs: number): Verdict {
-    this.#publishing -= 1;
+    this.#succession.packets -= 1;
     const hasPuback = qos > 0 && (verdict.kind === "acknowledge" || verdict.kind === "reject");
     if (hasPuback) this.#parts.latency.puback.observeMs(performance.now() - startedMs);
     return verdict;
   }
 
   /**
-   * Comes to rest, for another link to take the place of this one: begins nothing, and resolves when nothing is under way
-   * any more, upstream or on the way to the gateway. What takes longer than `withinMs` is given up, to be done again. The
-   * gateway's packets are taken all the while; in the last moment they wait for the other link.
-   *
-   * @param options `isLast`: the connection upstream is closed then.
+   * Comes to rest, for another link to take the place of this one. The gateway's packets are taken all the while; in the
+   * last moment they wait for the other link.
    */
-  async rest({ withinMs, isLast }: { readonly withinMs: number; readonly isLast: boolean }): Promise<void> {
-    this.#isLeaving = true;
+  rest(options: RestOptions): Promise<void> {
     this.#backlog.close();
-    this.#upstream.hold();
-    const deadline = Date.now() + withinMs;
-    const isBusy = () => !this.#upstream.isIdle || this.#delivering > 0 || this.#afterFacts.isBusy;
-    while (isBusy() && Date.now() < deadline) await pause();
-    if (isLast) await this.#upstream.close({ drainMs: 0 });
-    else if (!this.#upstream.isIdle) this.#upstream.reconnect("reload");
-    while (!this.#upstream.isIdle) await pause();
-    this.#successor = new Promise((resolve) => {
-      this.#give = resolve;
-    });
-    while (this.#publishing > 0) await pause();
+    return this.#succession.rest(this.#upstream, () => this.#afterFacts.isBusy, options);
   }
 
   /** What the successor has to know of the connections; nothing that happens from here on is this link's any more. */
   leave(): Carried {
     this.#isClosed = true;
-    this.#hasLeft = true;
+    this.#succession.isOver = true;
     this.#turns.close();
     return this.#parts.engine.carry();
   }
 
-  /** The successor gets the packets that wait for it. */
-  left(successor: Link): void {
-    this.#give(successor);
+  /** The other link is there. */
+  succeeded(successor: Link): void {
+    this.#succession.succeeded(successor);
   }
 
   #speakAs({ name }: LocalClient): void {
@@ -464,7 +443,7 @@ export class Link {
   }
 
   #dispatch(event: GatewayEvent): void {
-    if (this.#hasLeft) return;
+    if (this.#succession.isOver) return;
     this.#turns.dispatch(event);
   }
 
@@ -488,7 +467,7 @@ export class Link {
   }
 
   #perform(effect: GatewayEffect): void {
-    if (this.#isLeaving && begins.has(effect.kind)) return;
+    if (this.#succession.isUnderWay && begins.has(effect.kind)) return;
     const { spool, upstream } = this.#parts;
     switch (effect.kind) {
       case "publish": {
@@ -587,14 +566,14 @@ export class Link {
       needsSubscription: encoded.needsSubscription,
       ...(effect.connection === undefined ? {} : { connection: effect.connection }),
     };
-    this.#delivering += 1;
+    this.#succession.deliveries += 1;
     deliver(this.id, encoded.packet, options)
       .then(
         (outcome) => this.#dispatch({ kind: "delivered", token, outcome }),
         (error: unknown) => this.#effectFailed(effect, error),
       )
       .finally(() => {
-        this.#delivering -= 1;
+        this.#succession.deliveries -= 1;
       });
     for (const topic of encoded.copies ?? []) {
       deliver(this.id, { ...encoded.packet, topic }, { ...options, needsSubscription: true }).catch(() => undefined);
@@ -621,10 +600,6 @@ const ownReasons: ReadonlySet<string> = new Set(["token-expired", "shutdown", "r
 
 /** What makes new work: whoever did none of it could as well have been ended just before, and is taken up from the disk. */
 const begins: ReadonlySet<GatewayEffect["kind"]> = new Set(["publish", "subscribe", "unsubscribe", "recall"]);
-
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 2));
-}
 
 /** What is not journaled can only be delivered or dropped: the others need a record to come back to. */
 function isFinal(fate: Fate): fate is Extract<Fate, { kind: "delivered" | "dropped" }> {

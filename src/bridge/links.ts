@@ -39,7 +39,7 @@ export class Links {
       },
     };
     this.#dialects = boundDialects(config);
-    for (const gateway of config.gateways) this.#open(config, gateway);
+    for (const gateway of config.gateways) this.#open(config, gateway, upstreamFor(config, gateway, around));
   }
 
   /** See `BoundDialects`. */
@@ -81,47 +81,67 @@ export class Links {
     };
   }
 
-  /** Resolves once each gateway is as `config` says. Those that the plan does not name notice nothing of it. */
-  async change(config: Config, plan: ReloadPlan): Promise<void> {
-    this.#dialects = boundDialects(config);
-    for (const gateway of plan.added) this.#open(config, gateway);
-    const changed = config.gateways.flatMap((gateway) => {
-      const change = plan.changed.get(gateway.id);
-      return change === undefined ? [] : [this.#change(config, gateway, change)];
-    });
-    await Promise.all([...changed, ...plan.removed.map((id) => this.#remove(id))]);
+  /**
+   * Gets ready to change: reads the keys of all connections that have to be made. What it returns resolves once each gateway
+   * is as the plan says; those that the plan does not name notice nothing of it.
+   *
+   * @throws {DragomanError} `ERR_KEY_INVALID`; nothing has changed then.
+   */
+  prepare({ config, added, changed, removed }: ReloadPlan): () => Promise<void> {
+    const { now } = this.#around;
+    const upstreams = new Map<string, KeptUpstream>();
+    for (const gateway of config.gateways) {
+      if (changed.get(gateway.id)?.link !== "upstream" && !added.includes(gateway)) continue;
+      const facts = this.#entries.get(gateway.id)?.connection.facts;
+      upstreams.set(gateway.id, upstreamFor(config, gateway, { now, facts }));
+    }
+    return async () => {
+      this.#dialects = boundDialects(config);
+      const changes = config.gateways.map(async (gateway) => {
+        const { id } = gateway;
+        const change = changed.get(id);
+        const connection = upstreams.get(id);
+        if (change !== undefined) await this.#change(config, gateway, { ...change, connection });
+        else if (connection !== undefined) this.#open(config, gateway, connection);
+      });
+      await Promise.all([...changes, ...removed.map((id) => this.#remove(id))]);
+    };
   }
 
   async close(drainMs: number): Promise<void> {
     await Promise.all(this.all().map((link) => link.close(drainMs)));
   }
 
-  #open(config: Config, gateway: GatewayConfig): void {
-    const connection = upstreamFor(config, gateway, this.#around);
+  #open(config: Config, gateway: GatewayConfig, connection: KeptUpstream): void {
     this.#entries.set(gateway.id, { link: this.#link(config, gateway, connection), connection });
   }
 
-  async #change(config: Config, gateway: GatewayConfig, { link, endsLocal }: GatewayChange): Promise<void> {
+  /** @param change `connection`: takes the place of the one that there is. */
+  async #change(
+    config: Config,
+    gateway: GatewayConfig,
+    change: GatewayChange & { readonly connection: KeptUpstream | undefined },
+  ): Promise<void> {
     const { id } = gateway;
+    const { link, endsLocal, connection } = change;
     if (endsLocal) this.#endLocal(id);
     if (link === "none") return;
     const entry = this.#entries.get(id);
     if (entry === undefined) return;
-    const isLast = link === "upstream";
+    const isLast = connection !== undefined;
     await entry.link.rest({ withinMs: restMs, isLast });
 
     // From here to the end nothing else gets a turn: a packet is the old link's or the new one's.
     if (endsLocal) this.#endLocal(id);
-    const { link: old, connection } = entry;
-    const { now } = this.#around;
-    if (isLast) entry.connection = upstreamFor(config, gateway, { now, facts: connection.facts });
+    const { link: old } = entry;
+    if (connection !== undefined) entry.connection = connection;
     const carried = old.leave();
     entry.link = this.#link(config, gateway, entry.connection);
     const next = entry.link;
     next.resume({ carried, client: this.#clients.get(id) });
     this.#toLocal.revoke(id, (filter) => typeof next.subscribable(filter) !== "number");
-    if (!isLast && isNamedOtherwise(old, next)) connection.reconnect("reload");
-    old.left(next);
+    if (!isLast && isNamedOtherwise(old, next)) entry.connection.reconnect("reload");
+    old.succeeded(next);
   }
 
   /** What can be sent is sent; the rest stays in the spool, for the day the gateway is configured again. */

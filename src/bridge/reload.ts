@@ -72,7 +72,9 @@ export class Reloader {
     const { admin, knownTo, links, listener } = this.#parts;
     const plan = planReload(this.#config, reloaded.config);
     const { config, changes, needsRestart } = plan;
+    let change: () => Promise<void>;
     try {
+      change = links.prepare(plan);
       const ready = await listener.prepare(config.local.options, knownTo(config));
       try {
         await admin.move(config.admin);
@@ -85,7 +87,7 @@ export class Reloader {
       return { outcome: "refused", mistakes: [error instanceof Error ? error.message : String(error)], changes };
     }
     this.#config = config;
-    await links.change(config, plan);
+    await change();
     return needsRestart.length === 0
       ? { outcome: "applied", changes }
       : { outcome: "needs-restart", changes, needsRestart };

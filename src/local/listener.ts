@@ -188,7 +188,8 @@ export async function openListener(
   function ready(connection: Connection): void {
     connection.isReady = true;
     const { greeting, session } = connection;
-    if (session === undefined) return;
+    // It may have been ended while CONNACK was on its way, because its gateway is known no more.
+    if (session === undefined || connection.isEnded) return;
     wiring.connected(session.client);
     if (greeting?.hasWill) session.warn("will-ignored");
   }

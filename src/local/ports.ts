@@ -61,7 +61,7 @@ export class Ports {
     const abort = async () => {
       for (const port of opened) this.#shut(port);
       for (const port of inTheWay) {
-        const reopened = await this.#open(port.address);
+        const reopened = await this.#open({ ...port.address, port: portOf(port) });
         this.#ports = this.#ports.map((one) => (one === port ? reopened : one));
       }
     };
