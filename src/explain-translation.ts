@@ -1,7 +1,7 @@
+import { describeFate } from "./bridge/describe-fate.ts";
 import { explained } from "./bridge/explained.ts";
 import type { Pairing } from "./bridge/pairing.ts";
 import type { Reading } from "./message/explained.ts";
-import type { Fate } from "./message/fate.ts";
 import type { Direction } from "./message/message.ts";
 import type { Packet } from "./message/packet.ts";
 import type { ExplainedTranslation } from "./message/playground.ts";
@@ -42,17 +42,4 @@ function troublesOf({ decoded, fates }: Translation): ExplainedTranslation["trou
     ...misfits.map((text) => ({ text, isFailure: true })),
     ...[...told].map(([text, isFailure]) => ({ text, isFailure })),
   ];
-}
-
-function describeFate(fate: Exclude<Fate, { kind: "delivered" }>): string {
-  switch (fate.kind) {
-    case "dropped":
-      return `dropped: ${fate.reason}`;
-    case "held":
-      return `held for device "${fate.device}": ${fate.reason}`;
-    case "quarantined":
-      return `quarantined: ${fate.reason}`;
-    case "parked":
-      return `waits for device "${fate.device}"`;
-  }
 }

@@ -1,12 +1,18 @@
 import type { Encoded } from "../dialect/dialect.ts";
 import type { GatewayEffect } from "../gateway/event.ts";
 import type { Decoded } from "../message/decoded.ts";
+import type { Fate } from "../message/fate.ts";
 import type { Message } from "../message/message.ts";
 import type { Packet } from "../message/packet.ts";
 import type { LinkParts } from "./link.ts";
 import type { TraceEvent, TraceSides } from "./trace.ts";
 
 type Printed = Extract<Encoded, { kind: "packet" }>;
+
+interface Admitted {
+  readonly record?: number;
+  readonly fates?: ReadonlyMap<number, Fate>;
+}
 
 /** Tells of one link's packets, and which of them follow from which. Does nothing while nobody listens. */
 export class LinkTrace {
@@ -21,13 +27,15 @@ export class LinkTrace {
     this.#sides = { local, upstream, mapping, nameOf: (id) => engine.nameOf(id) };
   }
 
-  /** A packet that came, how it was read, and the record that it is if it was kept. */
-  cameIn(side: TraceEvent["side"], packet: Packet, decoded: Decoded, record?: number): void {
+  /** A packet that came, how it was read, the record that it is if it was kept, and what was decided at once. */
+  cameIn(side: TraceEvent["side"], packet: Packet, decoded: Decoded, admitted: Admitted = {}): void {
     if (this.#parts.trace?.isOn !== true) return;
     const messages = decoded.kind === "messages" ? decoded.messages : [];
+    const { record, fates } = admitted;
     const records = record === undefined ? {} : { records: [record] };
     const rule = decoded.kind === "unknownTopic" ? {} : { rule: decoded.rule };
-    const cause = this.#tell({ side, direction: "in", packet, messages, decoded, ...rule, ...records });
+    const decided = fates === undefined ? {} : { fates: fates.values() };
+    const cause = this.#tell({ side, direction: "in", packet, messages, decoded, ...rule, ...records, ...decided });
     if (cause === undefined) return;
     this.#origin = side === "local" ? records : { cause };
   }

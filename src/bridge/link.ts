@@ -335,7 +335,8 @@ export class Link {
     try {
       const admission = this.#parts.engine.admit(decoded, arrival.protocol, arrival);
       // What is not kept is told of before what it causes; what is, with the number of its record.
-      if (!admission.journal && admission.verify === undefined) this.#trace.cameIn("local", packet, said);
+      if (!admission.journal && admission.verify === undefined)
+        this.#trace.cameIn("local", packet, said, { fates: admission.fates });
       if (admission.effects !== undefined) this.#turns.perform(admission.effects);
       return { packet, said, decoded, fates, admission: withFates(admission, fates) };
     } catch (error) {
@@ -359,7 +360,7 @@ export class Link {
     const dialect = local.dialect.name;
     return spool.append({ packet, arrivedMs: now(), dialect, count, priority, fates }).then(
       (record) => {
-        this.#trace.cameIn("local", packet, said, record.seq);
+        this.#trace.cameIn("local", packet, said, { record: record.seq, fates });
         this.#arrived(record, decoded, connection);
         this.#trace.followed();
         return verdict;

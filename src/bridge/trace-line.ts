@@ -4,6 +4,7 @@ import type { Decoded } from "../message/decoded.ts";
 import type { Explained } from "../message/explained.ts";
 import type { Message } from "../message/message.ts";
 import type { TraceLine } from "../message/trace.ts";
+import { describeFate } from "./describe-fate.ts";
 import { explained, explainedMessages, type HowMuch } from "./explained.ts";
 import { deviceNameOf, type TraceEvent, type TraceSides } from "./trace.ts";
 
@@ -18,6 +19,7 @@ export function traceLine(
   { id, atMs }: { readonly id: number; readonly atMs: number },
 ): TraceLine {
   const { gateway, side, direction, packet, messages, records, cause } = event;
+  const fates = new Set(Array.from(event.fates ?? [], (fate) => cutText(describeFate(fate), howMuch.maxLength)));
   const { dialect } = sides[side];
   const shown = maskedPacket(packet, { dialect, rule: event.rule, messages, maxLength: maxPayloadBytes });
   const told = explanationOf(event, sides);
@@ -29,6 +31,7 @@ export function traceLine(
     ...(records === undefined || records.length === 0 ? {} : { records }),
     ...(cause === undefined ? {} : { cause }),
     ...told,
+    ...(fates.size === 0 ? {} : { fates: [...fates].slice(0, howMuch.maxMessages) }),
     ...(mappedBy.length === 0 ? {} : { mappedBy: [...new Set(mappedBy)] }),
   };
 }

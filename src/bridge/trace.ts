@@ -1,6 +1,7 @@
 import type { DeploymentSession } from "../dialect/deployment/deployment.ts";
 import type { BoundDialect } from "../dialect/dialect.ts";
 import type { Decoded, RuleRef } from "../message/decoded.ts";
+import type { Fate } from "../message/fate.ts";
 import type { DeviceId, Message } from "../message/message.ts";
 import type { Packet } from "../message/packet.ts";
 import type { TraceFilter, TraceListener, TraceSource } from "../message/trace.ts";
@@ -19,6 +20,8 @@ export interface TraceEvent {
   readonly decoded?: Decoded;
   /** Records of the spool that it is, carries or follows from. */
   readonly records?: readonly number[];
+  /** What was decided about messages of it as it came. */
+  readonly fates?: Iterable<Fate>;
   /** The number of the packet from the cloud that it follows from. */
   readonly cause?: number;
 }

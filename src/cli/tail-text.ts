@@ -33,9 +33,10 @@ export function tracedText(line: TraceLine, { isColoured }: { readonly isColoure
   ].join("\n");
 }
 
-function meaningLines({ messages, rule, mappedBy = [], records = [] }: TraceLine): readonly string[] {
+function meaningLines({ messages, rule, mappedBy = [], records = [], fates = [] }: TraceLine): readonly string[] {
   const notes = [
     ...(rule === undefined ? [] : [`by ${placeOf(rule)}`]),
+    ...fates.map(printable),
     ...mappedBy.map((one) => `changed by ${placeOf(one)}`),
     ...(records.length === 0 ? [] : [`record ${records.join(", ")}`]),
   ];

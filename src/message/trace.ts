@@ -26,6 +26,8 @@ export interface TraceLine extends Explained {
   readonly records?: readonly number[];
   /** The line of the packet from the cloud that this one follows from. */
   readonly cause?: number;
+  /** What was decided at once about messages that go no further, such as `dropped: unsupported`. */
+  readonly fates?: readonly string[];
   /** Rules of the deployment's own mapping that changed something of it. */
   readonly mappedBy?: readonly RuleRef[];
 }

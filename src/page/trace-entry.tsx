@@ -32,7 +32,7 @@ function draw({ lines }: TraceEntry) {
 }
 
 function PassedPacket({ line }: { line: TraceLine }) {
-  const { topic, payload, encoding, cut, qos, messages, rule, variables, unread, mappedBy } = line;
+  const { topic, payload, encoding, cut, qos, messages, rule, variables, unread, mappedBy, fates } = line;
   return (
     <div class={`packet ${line.direction}`}>
       <span class="way">{wayOf(line)}</span>
@@ -44,6 +44,7 @@ function PassedPacket({ line }: { line: TraceLine }) {
         </div>
         <Meanings messages={messages} />
         {unread !== undefined && <Unread unread={unread} />}
+        {fates !== undefined && <p class="quiet">{fates.join(", ")}</p>}
         <div class="quiet facts">
           {rule !== undefined && <RuleName rule={rule} />}
           {mappedBy?.map((own) => (

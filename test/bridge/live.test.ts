@@ -78,7 +78,13 @@ test("no secret reaches the trace, the list of what waits or a message of it", a
   await gateway.say("v1/gateway/claim", { "Device A": { secretKey: secrets[1], durationMs: 60_000 } });
   await gateway.say("/provision", { provisionDeviceKey: secrets[2] });
   await gateway.say("v1/devices/me/attributes", [{ password: secrets[3] }]).catch(() => undefined);
-  await lines.take(4, ({ direction }) => direction === "in");
+  const came = await lines.take(4, ({ side, direction }) => side === "local" && direction === "in");
+  expect(came.map(({ fates }) => fates)).toEqual([
+    undefined,
+    ["dropped: unsupported"],
+    ["dropped: unknownTopic"],
+    [expect.stringMatching(/^quarantined: wrong shape: .* wanted an object, got /)],
+  ]);
 
   const { messages } = await getJson<{ messages: readonly { id: string }[] }>(bridge, "/spool");
   const shown = await Promise.all(messages.map(({ id }) => getJson(bridge, `/spool/gw-01/${id.replace(".", "/")}`)));
