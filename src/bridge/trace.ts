@@ -74,17 +74,25 @@ export class Trace implements TraceSource {
     this.#lastId += 1;
     const id = this.#lastId;
     this.#observe?.(event);
-    if (this.#listening.size === 0) return id;
+    if (this.#listening.size > 0) this.#show(event, sides, id);
+    return id;
+  }
+
+  /** What goes wrong here must not touch the packet: it counts as missed. */
+  #show(event: TraceEvent, sides: TraceSides, id: number): void {
     const wanting = [...this.#listening].filter(({ filter }) => isWanted(event, sides, filter));
-    if (wanting.length === 0) return id;
+    if (wanting.length === 0) return;
     const atMs = this.#now();
     if (!this.#mayMake(atMs, event.packet.payload.length)) {
       for (const { listener } of wanting) listener.missed();
-      return id;
+      return;
     }
-    const line = traceLine(event, sides, { id, atMs });
-    for (const { listener } of wanting) listener.line(line);
-    return id;
+    try {
+      const line = traceLine(event, sides, { id, atMs });
+      for (const { listener } of wanting) listener.line(line);
+    } catch {
+      for (const { listener } of wanting) listener.missed();
+    }
   }
 
   #mayMake(nowMs: number, bytes: number): boolean {

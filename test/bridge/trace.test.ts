@@ -79,6 +79,19 @@ test("only so many lines are made in a second, and large packets count as severa
   expect(lines.length + missed()).toBe(700);
 });
 
+test("a packet that cannot be shown is counted, and goes its way", () => {
+  const { trace, lines, missed } = listening();
+  const broken = {
+    ...sides,
+    mapping: undefined,
+    nameOf: () => {
+      throw new Error("a defect");
+    },
+  };
+  expect(trace.tell(came("upstream", "/devices/a/config", "{}"), broken)).toBe(1);
+  expect([lines.length, missed()]).toEqual([0, 1]);
+});
+
 test("a payload is text cut at 4 KiB between characters, or base64", () => {
   const { trace, lines } = listening();
   trace.tell(came("local", "v1/gateway/telemetry", `{"A":[{"ts":1,"values":{"t":"x${"é".repeat(4000)}"}}]}`), sides);
