@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
-import { afterAll, beforeAll, expect, onTestFinished } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, vi } from "vitest";
 import { describeWith } from "../tools.ts";
 
 const executablePath = "/usr/bin/chromium";
@@ -12,6 +12,7 @@ let browser: Browser | undefined;
 /** Groups tests that share one running browser, Debian's Chromium; left out where there is none. */
 export function describeInBrowser(name: string, body: () => void): void {
   describeWith(["chromium"], name, () => {
+    vi.setConfig({ testTimeout: 120_000 });
     beforeAll(async () => {
       const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"];
       browser = await chromium.launch({ executablePath, args });

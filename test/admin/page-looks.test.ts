@@ -108,7 +108,7 @@ describeInBrowser("the page", () => {
       // The trace and the devices may have grown by then.
       expect(reached.size, view).toBeGreaterThanOrEqual(wanted);
     }
-  }, 120_000);
+  });
 });
 
 interface Focused {
