@@ -1,7 +1,23 @@
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { defineConfig } from "rolldown";
 
 const preactLicense = readFileSync("node_modules/preact/LICENSE", "utf8").trim();
+
+/** In this order: later ones refine earlier ones. */
+const styles = [
+  "palette",
+  "base",
+  "frame",
+  "pieces",
+  "controls",
+  "links",
+  "tables",
+  "ledger",
+  "quarantine",
+  "trace",
+  "narrow",
+  "motion",
+];
 
 /** Bundles the admin server's page into `dist/page/`: one script beside the files that are served as they are. */
 export default defineConfig({
@@ -16,10 +32,11 @@ export default defineConfig({
   },
   plugins: [
     {
-      name: "copy-static",
+      name: "static-files",
       writeBundle() {
-        for (const file of ["index.html", "page.css", "icon.svg"])
-          copyFileSync(`src/page/${file}`, `dist/page/${file}`);
+        for (const file of ["index.html", "icon.svg"]) copyFileSync(`src/page/${file}`, `dist/page/${file}`);
+        const sheets = styles.map((name) => readFileSync(`src/page/styles/${name}.css`, "utf8"));
+        writeFileSync("dist/page/page.css", sheets.join("\n"));
       },
     },
   ],
