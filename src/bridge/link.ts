@@ -1,11 +1,10 @@
 import type { DeploymentSession } from "../dialect/deployment/deployment.ts";
 import type { BoundDialect } from "../dialect/dialect.ts";
-import { withFates } from "../gateway/admission.ts";
-import type { Admission, Arrival, Carried, CarriedUpstream, GatewayEffect, GatewayEvent } from "../gateway/event.ts";
+import type { Carried, CarriedUpstream, GatewayEffect, GatewayEvent } from "../gateway/event.ts";
 import type { Gateway } from "../gateway/gateway.ts";
 import type { LocalClient, LocalListener, StrayPacket, Verdict } from "../local/listener.ts";
 import type { Decoded } from "../message/decoded.ts";
-import type { Fate, MessageRef } from "../message/fate.ts";
+import type { MessageRef } from "../message/fate.ts";
 import type { Latency } from "../message/latency.ts";
 import type { Log } from "../message/log.ts";
 import type { DeviceId, DownMessage, UpMessage } from "../message/message.ts";
@@ -13,11 +12,12 @@ import type { Packet, Subscription } from "../message/packet.ts";
 import type { GatewaySpool, SpoolRecord } from "../spool/spool.ts";
 import { AfterFacts } from "./after-facts.ts";
 import { Backlog } from "./backlog.ts";
-import { describeUnread } from "./describe-unread.ts";
+import { Deliveries } from "./deliveries.ts";
+import { Intake, internalError } from "./intake.ts";
 import type { KeptUpstream } from "./kept-upstream.ts";
 import { LinkTrace } from "./link-trace.ts";
 import type { MemoryShare } from "./memory-share.ts";
-import { outward } from "./outward.ts";
+import { reportUnread } from "./report-unread.ts";
 import { type RestOptions, Succession } from "./succession.ts";
 import type { Trace } from "./trace.ts";
 import { Turns } from "./turns.ts";
@@ -57,27 +57,6 @@ export interface Handover {
 
 /** Stands for all devices in topics that name none. */
 const anyDevice = "any" as DeviceId;
-/** A packet from the gateway, read, and what is to become of it. */
-interface Decided {
-  readonly packet: Packet;
-  /** What the gateway said. */
-  readonly said: Decoded;
-  /** The same in the words of the upstream side. */
-  readonly decoded: Decoded;
-  /** What the deployment's mapping decided. */
-  readonly fates: ReadonlyMap<number, Fate>;
-  readonly admission: Admission;
-}
-
-/** A defect here: what it was about is kept for those who can look. */
-const internalError = { kind: "quarantined", reason: "internal error" } as const;
-const setAside: Admission = {
-  verdict: { kind: "acknowledge" },
-  journal: true,
-  count: 1,
-  fates: new Map([[0, internalError]]),
-  priority: "data",
-};
 
 /**
  * One gateway's way through the parts: packets in, decoded, admitted, journaled, handed to the rules, and what the rules
@@ -94,8 +73,8 @@ export class Link {
   readonly #afterFacts: AfterFacts;
   /** The local dialect as the connected gateway speaks it: with the name that it calls itself by. */
   #local: BoundDialect;
-  /** A packet waits for this to be admitted, and those behind it for their turn. */
-  #proof: Promise<unknown> | undefined;
+  readonly #intake: Intake;
+  readonly #deliveries: Deliveries;
   readonly #backlog: Backlog;
   readonly #trace: LinkTrace;
   #isClosed = false;
@@ -118,6 +97,22 @@ export class Link {
       eventFailed: (event, error) => this.#eventFailed(event, error),
       effectFailed: (effect, error) => this.#effectFailed(effect, error),
       idle: () => this.#backlog.readOn(),
+    });
+    this.#deliveries = new Deliveries({
+      ...parts,
+      trace: this.#trace,
+      underWay: this.#succession,
+      dialect: () => this.#local,
+      delivered: (token, outcome) => this.#dispatch({ kind: "delivered", token, outcome }),
+      failed: (effect, error) => this.#effectFailed(effect, error),
+    });
+    this.#intake = new Intake({
+      ...parts,
+      trace: this.#trace,
+      underWay: this.#succession,
+      read: (packet) => this.#local.decode("up", packet),
+      perform: (effects) => this.#turns.perform(effects),
+      arrived: (record, decoded, connection) => this.#arrived(record, decoded, connection),
     });
     this.#backlog = new Backlog({
       ...parts,
@@ -159,48 +154,7 @@ export class Link {
   publish(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
     const { successor } = this.#succession;
     if (successor !== undefined) return successor.then((link) => link.publish(client, packet, packetId));
-    this.#succession.packets += 1;
-    const startedMs = performance.now();
-    let taken: Promise<Verdict>;
-    try {
-      taken = this.#take(client, packet, packetId);
-    } catch (error) {
-      taken = Promise.reject(error);
-    }
-    return taken.then(
-      (verdict) => this.#answer(verdict, packet.qos, startedMs),
-      (error: unknown) => {
-        this.#succession.packets -= 1;
-        throw error;
-      },
-    );
-  }
-
-  /**
-   * Nearly all packets wait for nothing but the disk. An async function on their way would cost each as much as reading it:
-   * so only what is rare is one.
-   */
-  #take(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
-    if (this.#proof !== undefined) return this.#takeInTurn(client, packet, packetId);
-    const { connection, protocol } = client;
-    const { topic, qos, payload } = packet;
-    const nowMs = this.#parts.now();
-    const arrival: Arrival = { protocol, connection, nowMs, topic, qos, packetId, bytes: payload.length };
-    const decided = this.#decide(packet, arrival);
-    const { verify } = decided.admission;
-    if (verify === undefined) return this.#keep(decided, connection);
-    const taken = this.#prove(decided, arrival, verify).then((proven) => this.#keep(proven, connection));
-    // Everything behind it waits until it is in the spool, so that the order stays.
-    const over = () => {
-      this.#proof = undefined;
-    };
-    this.#proof = taken.then(over, over);
-    return taken;
-  }
-
-  async #takeInTurn(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
-    while (this.#proof !== undefined) await this.#proof;
-    return this.#take(client, packet, packetId);
+    return this.#intake.take(client, packet, packetId);
   }
 
   /** A packet about an exchange that there is not. */
@@ -283,14 +237,6 @@ export class Link {
     await this.#upstream.close({ drainMs: Math.max(0, deadline - this.#parts.now()) });
   }
 
-  /** The last thing done before the answer goes. */
-  #answer(verdict: Verdict, qos: Packet["qos"], startedMs: number): Verdict {
-    this.#succession.packets -= 1;
-    const hasPuback = qos > 0 && (verdict.kind === "acknowledge" || verdict.kind === "reject");
-    if (hasPuback) this.#parts.latency.puback.observeMs(performance.now() - startedMs);
-    return verdict;
-  }
-
   /**
    * Comes to rest, for another link to take the place of this one. The gateway's packets are taken all the while; in the
    * last moment they wait for the other link.
@@ -323,61 +269,6 @@ export class Link {
     return taken !== undefined && arrivedMs >= taken.sinceMs && seq <= taken.lastSeq ? taken.connection : undefined;
   }
 
-  #decide(packet: Packet, arrival: Arrival): Decided {
-    const said = this.#local.decode("up", packet);
-    this.#reportUnread(said, packet);
-    const { decoded, fates } = outward(this.#parts.mapping, said);
-    return this.#admit({ packet, said, decoded, fates }, arrival);
-  }
-
-  /** A packet that the rules cannot stand is kept for those who can look: refused, it would come again and again. */
-  #admit({ packet, said, decoded, fates }: Omit<Decided, "admission">, arrival: Arrival): Decided {
-    try {
-      const admission = this.#parts.engine.admit(decoded, arrival.protocol, arrival);
-      // What is not kept is told of before what it causes; what is, with the number of its record.
-      if (!admission.journal && admission.verify === undefined)
-        this.#trace.cameIn("local", packet, said, { fates: admission.fates });
-      if (admission.effects !== undefined) this.#turns.perform(admission.effects);
-      return { packet, said, decoded, fates, admission: withFates(admission, fates) };
-    } catch (error) {
-      this.#parts.log.error({ gateway: this.id, during: "admit", err: error }, "internal-error");
-      return { packet, said, decoded: { kind: "unknownTopic", topic: arrival.topic }, fates, admission: setAside };
-    }
-  }
-
-  /** Admits a packet once its token has been looked at. */
-  async #prove(decided: Decided, arrival: Arrival, { device, token }: NonNullable<Admission["verify"]>) {
-    const fault = await this.#parts.verifyDevice(this.id, device, token).catch(() => "it could not be checked");
-    const nowMs = this.#parts.now();
-    return this.#admit(decided, { ...arrival, nowMs, proof: fault === undefined ? {} : { fault } });
-  }
-
-  /** Writes it down, if it is to be kept, and hands it on. */
-  #keep({ admission, decoded, packet, said }: Decided, connection: number): Promise<Verdict> {
-    const { local, now, spool } = this.#parts;
-    const { count, fates, priority, verdict } = admission;
-    if (!admission.journal) return this.#count(admission);
-    const dialect = local.dialect.name;
-    return spool.append({ packet, arrivedMs: now(), dialect, count, priority, fates }).then(
-      (record) => {
-        this.#trace.cameIn("local", packet, said, { record: record.seq, fates });
-        this.#arrived(record, decoded, connection);
-        this.#trace.followed();
-        return verdict;
-      },
-      (error: unknown) => {
-        this.#trace.cameIn("local", packet, said);
-        return this.#refused(packet, count, error);
-      },
-    );
-  }
-
-  async #count({ fates, verdict }: Admission): Promise<Verdict> {
-    const { spool } = this.#parts;
-    await Promise.all([...fates.values()].filter(isFinal).map((fate) => spool.count(1, fate)));
-    return verdict;
-  }
-
   #arrived(record: SpoolRecord, decoded: Decoded, connection: number): void {
     if (decoded.kind !== "messages") {
       this.#backlog.admit(record);
@@ -390,20 +281,12 @@ export class Link {
     this.#dispatch({ kind: "arrived", seq, arrivedMs, connection, messages, open, queue });
   }
 
-  async #refused(packet: Packet, count: number, error: unknown): Promise<Verdict> {
-    const { log, spool } = this.#parts;
-    log.error({ gateway: this.id, topic: packet.topic, err: error }, "spool-refused");
-    if (packet.qos > 0) return { kind: "close", code: 0x97 };
-    await spool.count(count, { kind: "dropped", reason: "full" }).catch(() => undefined);
-    return { kind: "acknowledge" };
-  }
-
   #received(packet: Packet, inbound: number): void {
     const { upstream } = this.#parts;
     const decoded = upstream.decode("down", packet);
     this.#trace.cameIn("upstream", packet, decoded);
     const handle = packet.qos === 0 ? undefined : inbound;
-    this.#reportUnread(decoded, packet);
+    reportUnread(this.#parts.log, { gateway: this.id, packet, decoded });
     if (decoded.kind !== "messages" || decoded.messages.length === 0) {
       if (handle !== undefined) this.#upstream.acknowledge(handle);
       return;
@@ -489,10 +372,10 @@ export class Link {
         return;
       case "deliver":
         if (effect.isAfterFacts === true) this.#afterFacts.run(this.#trace.later(() => this.#leave(effect)));
-        else this.#deliver(effect);
+        else this.#deliveries.give(effect);
         return;
       case "revoke":
-        this.#revoke(effect.devices);
+        this.#deliveries.revoke(effect.devices);
         return;
       case "acknowledge":
         this.#afterFacts.run(this.#trace.later(() => this.#leave(effect)));
@@ -541,58 +424,11 @@ export class Link {
   /** Does what is seen from outside; as this may be later, what it meets is dealt with here. */
   #leave(effect: Extract<GatewayEffect, { kind: "deliver" | "acknowledge" }>): void {
     try {
-      if (effect.kind === "deliver") this.#deliver(effect);
+      if (effect.kind === "deliver") this.#deliveries.give(effect);
       else this.#upstream.acknowledge(effect.inbound);
     } catch (error) {
       this.#effectFailed(effect, error);
     }
-  }
-
-  #deliver(effect: Extract<GatewayEffect, { kind: "deliver" }>): void {
-    const { deliver, mapping } = this.#parts;
-    const { token } = effect;
-    const inward = mapping?.inward(effect.message) ?? effect;
-    if (inward.kind === "nothing") {
-      this.#dispatch({ kind: "delivered", token, outcome: "written" });
-      return;
-    }
-    const encoded = inward.kind === "unrepresentable" ? inward : this.#local.encode(inward.message);
-    if (encoded.kind === "unrepresentable") {
-      this.#parts.log.warn({ gateway: this.id, reason: encoded.reason }, "not-representable");
-      this.#dispatch({ kind: "delivered", token, outcome: "unrepresentable" });
-      return;
-    }
-    this.#trace.goesDown(encoded, "message" in inward ? inward.message : effect.message);
-    const options = {
-      needsSubscription: encoded.needsSubscription,
-      ...(effect.connection === undefined ? {} : { connection: effect.connection }),
-    };
-    this.#succession.deliveries += 1;
-    deliver(this.id, encoded.packet, options)
-      .then(
-        (outcome) => this.#dispatch({ kind: "delivered", token, outcome }),
-        (error: unknown) => this.#effectFailed(effect, error),
-      )
-      .finally(() => {
-        this.#succession.deliveries -= 1;
-      });
-    for (const topic of encoded.copies ?? []) {
-      deliver(this.id, { ...encoded.packet, topic }, { ...options, needsSubscription: true }).catch(() => undefined);
-    }
-  }
-
-  #revoke(devices: readonly DeviceId[]): void {
-    const local = this.#local;
-    this.#parts.revoke(this.id, (filter) => {
-      const device = local.subscribable(filter)?.device;
-      return device !== undefined && devices.includes(device);
-    });
-  }
-
-  #reportUnread(decoded: Decoded, packet: Packet): void {
-    if (decoded.kind === "messages" && decoded.misfits.length === 0) return;
-    const fields = { gateway: this.id, topic: packet.topic, bytes: packet.payload.length };
-    this.#parts.log.warn({ ...fields, reason: describeUnread(decoded) }, "packet-not-understood");
   }
 }
 
@@ -601,8 +437,3 @@ const ownReasons: ReadonlySet<string> = new Set(["token-expired", "shutdown", "r
 
 /** What makes new work: whoever did none of it could as well have been ended just before, and is taken up from the disk. */
 const begins: ReadonlySet<GatewayEffect["kind"]> = new Set(["publish", "subscribe", "unsubscribe", "recall"]);
-
-/** What is not journaled can only be delivered or dropped: the others need a record to come back to. */
-function isFinal(fate: Fate): fate is Extract<Fate, { kind: "delivered" | "dropped" }> {
-  return fate.kind === "delivered" || fate.kind === "dropped";
-}
