@@ -172,7 +172,7 @@ export async function openPlant(options: PlantOptions = {}): Promise<Plant> {
 
 /** Expects something to become true of what `look` sees; looks again until it does. */
 export function eventually<T>(look: () => T) {
-  return expect.poll(look, { timeout: 20_000, interval: 20 });
+  return expect.poll(look, { timeout: 60_000, interval: 20 });
 }
 
 /** A bridge in this process whose connection upstream comes back at once. */

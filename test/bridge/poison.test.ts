@@ -37,7 +37,7 @@ describe("a message for which the cloud closes the connection", () => {
       }
     }
     await Promise.all(said);
-    await expect.poll(() => bridge.ledger(), { timeout: 20_000, interval: 20 }).toMatchObject({ pending: 0 });
+    await expect.poll(() => bridge.ledger(), { timeout: 60_000, interval: 20 }).toMatchObject({ pending: 0 });
 
     expect(bridge.ledger()).toMatchObject({ received: 600, delivered: 599, held: 0, quarantined: 1, dropped: {} });
     for (const device of devices) {
@@ -56,7 +56,7 @@ describe("a message for which the cloud closes the connection", () => {
     cloud.faults.closeOn = ({ topic }) => topic.endsWith("bad-1/attach");
     await gateway.say("v1/gateway/telemetry", { "bad-1": [{ n: 1 }] });
     await gateway.say("v1/gateway/telemetry", { "pump-2": [{ n: 1 }] });
-    await expect.poll(() => bridge.ledger(), { timeout: 20_000, interval: 20 }).toMatchObject({ pending: 0 });
+    await expect.poll(() => bridge.ledger(), { timeout: 60_000, interval: 20 }).toMatchObject({ pending: 0 });
     expect(bridge.ledger()).toMatchObject({ received: 2, delivered: 1, held: 1 });
     expect(cloud.attached("gw-01")).toEqual(["pump-2"]);
   }, 30_000);
@@ -114,7 +114,7 @@ test("a message for which ThingsBoard closes is found in the publish that it was
     said.push(gateway.say("v1/gateway/telemetry", { "pump-2": [{ ts: n, values }] }));
   }
   await Promise.all(said);
-  await expect.poll(() => bridge.ledger(), { timeout: 25_000, interval: 20 }).toMatchObject({ pending: 0 });
+  await expect.poll(() => bridge.ledger(), { timeout: 60_000, interval: 20 }).toMatchObject({ pending: 0 });
   expect(bridge.ledger()).toMatchObject({ received: 100, delivered: 99, quarantined: 1 });
   expect(tenant.records.filter(({ kind }) => kind === "closed").length).toBeLessThanOrEqual(6);
 }, 30_000);

@@ -7,7 +7,7 @@ const root = resolve(import.meta.dirname, "../..");
 
 test.each(scenarios)(
   "$name: nothing acknowledged is lost, nothing is reordered, the ledger balances",
-  { timeout: 60_000 },
+  { timeout: 180_000 },
   async (scenario) => {
     const row = await runScenario(root, scenario, { seed: 1, form: "short" });
     expect(failuresOf(row)).toEqual([]);

@@ -232,7 +232,7 @@ describe("publish()", () => {
     const payload = new Uint8Array(256 * 1024);
     for (let token = 0; token < 64; token++) fake.connection.publish(packet("a", payload), token);
     fake.connection.publish(packet("last"), 64);
-    await vi.waitFor(() => expect(write.mock.calls.length).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(write.mock.calls.length).toBeGreaterThan(0), { timeout: 60_000 });
     const ours = write.mock.contexts.find((socket) => socket !== peer.socket) as Socket;
     write.mockRestore();
     await new Promise((resolve) => setImmediate(resolve));
@@ -325,7 +325,7 @@ describe("time", () => {
     fake.time.advance(45_000);
     await peer.nextOf("pingreq");
     peer.send({ cmd: "pingresp" });
-    await vi.waitFor(() => expect(fake.connection.lastProvenMs).toBe(fake.time.now()));
+    await vi.waitFor(() => expect(fake.connection.lastProvenMs).toBe(fake.time.now()), { timeout: 60_000 });
     fake.time.advance(45_000);
     await peer.nextOf("pingreq");
     fake.time.advance(30_000);
