@@ -1,64 +1,37 @@
-import { useEffect, useState } from "preact/hooks";
-import type { RepairOutcome, WaitingMessage, WaitingPage } from "../message/repair.ts";
-import { getJson, postJson, queryOf } from "./api.ts";
+import { useState } from "preact/hooks";
+import type { WaitingMessage } from "../message/repair.ts";
+import { queryOf } from "./api.ts";
 import { ConfirmDialog } from "./confirm-dialog.tsx";
-import { count, plural } from "./format.ts";
+import { count } from "./format.ts";
 import { GatewayChoice } from "./gateway-choice.tsx";
 import { replaceRoute } from "./route.ts";
+import { type Told, type Treatment, treatWaiting } from "./treat-waiting.ts";
+import { useWaiting, type WaitingFilter } from "./use-waiting.ts";
 import type { ViewProps } from "./view.ts";
 import { WaitingRow } from "./waiting-row.tsx";
 
-const pageSize = 50;
-/** How much one request treats; the server's own bound. */
-const stepSize = 1000;
-
-const filters = ["gateway", "fate", "device", "reason"] as const;
-type Filter = Readonly<Record<(typeof filters)[number], string>>;
-type Action = "retry" | "discard";
 /** What is about to be done: to one message, or to all that the filter fits. */
-type Intent = { readonly action: Action; readonly message?: WaitingMessage };
+type Intent = { readonly action: Treatment; readonly message?: WaitingMessage };
 
 /** What is held or quarantined and why; each can be looked at, tried again or discarded. */
 export function QuarantineView({ route, status, live }: ViewProps) {
-  const filter = Object.fromEntries(filters.map((name) => [name, route.query.get(name) ?? ""])) as Filter;
-  const filterKey = queryOf(filter);
-  const [messages, setMessages] = useState<readonly WaitingMessage[]>();
-  const [next, setNext] = useState<string>();
-  const [outcome, setOutcome] = useState<{ grade: "good" | "warn" | "bad"; text: string }>();
+  const named = (name: keyof WaitingFilter) => route.query.get(name) ?? "";
+  const filter = { gateway: named("gateway"), fate: named("fate"), device: named("device"), reason: named("reason") };
+  const isFiltered = queryOf(filter) !== "";
+  const { held, quarantined } = status.ledger;
+  const { messages, hasMore, error, showMore, refresh } = useWaiting(filter, `${held} ${quarantined}`);
+  const [told, setTold] = useState<Told>();
   const [intent, setIntent] = useState<Intent>();
   const [isBusy, setBusy] = useState(false);
-
-  const load = async (after?: string) => {
-    try {
-      const page = await getJson<WaitingPage>(`spool${queryOf({ ...filter, limit: pageSize, after })}`);
-      setMessages((before) => (after === undefined ? page.messages : [...(before ?? []), ...page.messages]));
-      setNext(page.next);
-    } catch (error) {
-      setOutcome({ grade: "bad", text: messageOf(error) });
-    }
-  };
-  const { held, quarantined } = status.ledger;
-  // Anew when the filter changes, and when there is more or less of it.
-  useEffect(() => void load(), [filterKey, held, quarantined]);
 
   const act = async ({ action, message }: Intent) => {
     setIntent(undefined);
     setBusy(true);
-    try {
-      setOutcome(
-        outcomeInWords(
-          action,
-          await treat(action, message === undefined ? filter : { gateway: message.gateway, id: message.id }),
-        ),
-      );
-    } catch (error) {
-      setOutcome({ grade: "bad", text: `Cannot ${action}: ${messageOf(error)}` });
-    }
+    setTold(await treatWaiting(action, message ?? filter));
     setBusy(false);
-    await load();
+    refresh();
   };
-  const choose = (members: Partial<Filter>) => replaceRoute("quarantine", { ...filter, ...members });
-  const isEmpty = messages?.length === 0 && next === undefined;
+  const choose = (members: Partial<WaitingFilter>) => replaceRoute("quarantine", { ...filter, ...members });
 
   return (
     <section aria-labelledby="quarantine-title">
@@ -94,18 +67,27 @@ export function QuarantineView({ route, status, live }: ViewProps) {
         {count(held)} held until the cloud takes the device, {count(quarantined)} quarantined until someone decides.
         Nothing here is lost, and nothing holds up the rest.
       </p>
-      <p role="status" class={outcome === undefined ? "unseen" : `note ${outcome.grade}`}>
-        {outcome?.text}
+      <p role="status" class={told === undefined ? "unseen" : `note ${told.grade}`}>
+        {told?.text}
       </p>
-      {isEmpty && <p class="quiet">{filterKey === "" ? "Nothing is held or quarantined." : "Nothing fits this."}</p>}
+      {error !== undefined && <p class="note bad">{error}</p>}
+      {messages?.length === 0 && (
+        <p class="quiet">
+          {hasMore
+            ? "Nothing fits this so far."
+            : isFiltered
+              ? "Nothing fits this."
+              : "Nothing is held or quarantined."}
+        </p>
+      )}
       {messages !== undefined && messages.length > 0 && (
         <>
           <div class="actions">
             <button type="button" disabled={isBusy} onClick={() => setIntent({ action: "retry" })}>
-              Retry {filterKey === "" ? "all" : "all that fit"}
+              Retry {isFiltered ? "all that fit" : "all"}
             </button>
             <button type="button" class="danger" disabled={isBusy} onClick={() => setIntent({ action: "discard" })}>
-              Discard {filterKey === "" ? "all" : "all that fit"}…
+              Discard {isFiltered ? "all that fit" : "all"}…
             </button>
           </div>
           <ul class="plain">
@@ -119,16 +101,16 @@ export function QuarantineView({ route, status, live }: ViewProps) {
               />
             ))}
           </ul>
-          {next !== undefined && (
-            <button type="button" onClick={() => void load(next)}>
-              Show more
-            </button>
-          )}
         </>
+      )}
+      {hasMore && (
+        <button type="button" onClick={showMore}>
+          Show more
+        </button>
       )}
       {intent !== undefined && (
         <ConfirmDialog
-          {...question(intent, filterKey)}
+          {...question(intent, isFiltered)}
           onConfirm={() => void act(intent)}
           onCancel={() => setIntent(undefined)}
         />
@@ -137,41 +119,9 @@ export function QuarantineView({ route, status, live }: ViewProps) {
   );
 }
 
-/** Goes through all that fits, step by step, and adds up what became of it. */
-async function treat(action: Action, filter: object): Promise<RepairOutcome> {
-  const said = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== ""));
-  const wanted = Object.keys(said).length === 0 ? { all: true } : said;
-  let total: RepairOutcome = { done: 0, kept: 0, examples: [], idle: [] };
-  for (let after: string | undefined; ; ) {
-    const body = { ...wanted, limit: stepSize, ...(after === undefined ? {} : { after }) };
-    const { next, ...step } = await postJson<RepairOutcome>(`spool/${action}`, body);
-    total = {
-      done: total.done + step.done,
-      kept: total.kept + step.kept,
-      examples: [...total.examples, ...step.examples],
-      idle: [...new Set([...total.idle, ...step.idle])],
-    };
-    if (next === undefined) return total;
-    after = next;
-  }
-}
-
-function outcomeInWords(action: Action, { done, kept, examples, idle }: RepairOutcome) {
-  const did = action === "retry" ? "tried again" : "discarded";
-  const sentences = [`${plural(done, "message")} ${did}.`];
-  if (kept > 0)
-    sentences.push(`${plural(kept, "message")} left as they were: ${examples[0]?.reason ?? "no reason given"}.`);
-  if (idle.length > 0) sentences.push(`Not configured, so waiting: ${idle.join(", ")}.`);
-  return { grade: done > 0 && kept === 0 ? "good" : "warn", text: sentences.join(" ") } as const;
-}
-
-function question({ action, message }: Intent, filterKey: string) {
-  const what =
-    message === undefined
-      ? filterKey === ""
-        ? "everything that is held or quarantined"
-        : "all that fits the filter"
-      : `message ${message.id}`;
+function question({ action, message }: Intent, isFiltered: boolean) {
+  const all = isFiltered ? "all that fits the filter" : "everything that is held or quarantined";
+  const what = message === undefined ? all : `message ${message.id}`;
   if (action === "discard") {
     return {
       title: `Discard ${what}?`,
@@ -186,8 +136,4 @@ function question({ action, message }: Intent, filterKey: string) {
     confirm: "Retry",
     isDangerous: false,
   };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -126,6 +126,24 @@ describeInBrowser("the page", () => {
       expect(plant.cloud.received().at(-1)).toMatchObject({ kind: "telemetry", device: "Device%20A" });
     });
 
+    test("shows more when asked to, keeps it shown while more comes, and finds what a filter names", async () => {
+      const { bridge, page, gateway } = await openAll({ bound: [] });
+      for (let n = 0; n < 60; n += 1) await gateway.say(telemetry, timed("Stray", n));
+      await eventually(() => bridge.ledger()).toMatchObject({ held: 60 });
+      await openView(page, "Quarantine");
+      const rows = page.locator(".waiting");
+      await eventually(() => rows.count()).toBe(50);
+      await page.getByRole("button", { name: "Show more" }).click();
+      await eventually(() => rows.count()).toBe(60);
+      await gateway.say(telemetry, timed("Other", 1));
+      await eventually(() => rows.count()).toBe(61);
+      await page.getByLabel("Device").fill("Other");
+      await page.keyboard.press("Enter");
+      await eventually(() => rows.count()).toBe(1);
+      await page.getByLabel("Fate").selectOption("quarantined");
+      await seen(page.locator("main"), "Nothing fits this.");
+    });
+
     test("discards only after asking, and Escape means no", async () => {
       const { bridge, page, gateway } = await openAll({ bound: [] });
       await gateway.say(telemetry, timed("Stray", 1));
