@@ -7,43 +7,69 @@ import { compileEncode, type RulePrinter } from "./encode.ts";
 import { explainPacket } from "./explain.ts";
 import { type BoundRule, createRoutes } from "./routes.ts";
 import type { Rule } from "./rule.ts";
-import { fillTemplate, relateTopics, type TopicLevel, type TopicTemplate } from "./topic-template.ts";
+import type { SharedTopics } from "./shared-topics.ts";
+import { fillTemplate, relateTopics } from "./topic-template.ts";
 
-/** Binds a dialect to one gateway. `inOrder` are its rules in the order in which a message tries them. */
+/**
+ * Binds a dialect to one gateway. `inOrder` are its rules in the order in which a message tries them.
+ *
+ * Thousands of gateways are bound, and most say little: what does not name the gateway is shared, and what does is made
+ * when it is first wanted.
+ */
 export function bindDialect(
   dialect: Dialect,
   values: Readonly<Record<string, string>>,
-  inOrder: readonly Rule[],
+  { inOrder, topics }: { readonly inOrder: readonly Rule[]; readonly topics: SharedTopics },
 ): BoundDialect {
   const gateway = values["gateway"] ?? "gateway";
-  const bound = dialect.rules.map((rule): BoundRule => ({ rule, topic: bindTopic(rule.topic, values) }));
-  const going = (direction: Direction) => bound.filter(({ rule }) => rule.direction === direction);
-  const routes = { up: createRoutes(going("up")), down: createRoutes(going("down")) };
-  const printers = compilePrinters(bound, inOrder, values);
-  const heard = going("down").filter(({ rule }) => rule.isSubscribable);
-  const granted = going("down").flatMap(({ rule }) =>
-    rule.granted.map((topic): BoundRule => ({ rule, topic: bindTopic(topic, values) })),
-  );
-  const loosened = (direction: Direction) => going(direction).map(({ rule }) => bindTopic(loosen(rule.topic), {}));
-  const loose = { up: loosened("up"), down: loosened("down") };
+  const printers: Printers = {};
+  let bound: readonly BoundRule[] | undefined;
+  let heard: readonly BoundRule[] | undefined;
+  let granted: readonly BoundRule[] | undefined;
+  const routes: Partial<Record<Direction, ReturnType<typeof createRoutes>>> = {};
+
+  const allBound = () => {
+    bound ??= topics.bind(values);
+    return bound;
+  };
+  const going = (direction: Direction) => allBound().filter(({ rule }) => rule.direction === direction);
+  const route = (direction: Direction, topic: string) => {
+    routes[direction] ??= createRoutes(going(direction));
+    return routes[direction](topic);
+  };
+  const allHeard = () => {
+    heard ??= going("down").filter(({ rule }) => rule.isSubscribable);
+    return heard;
+  };
+  const allGranted = () => {
+    granted ??= going("down").flatMap(({ rule }) =>
+      rule.granted.map((topic): BoundRule => ({ rule, topic: bindTopic(topic, values) })),
+    );
+    return granted;
+  };
+  const printersFor = (kind: MessageKind) => {
+    printers[kind] ??= compilePrinters(kind, { bound: allBound(), inOrder, values });
+    return printers[kind];
+  };
 
   return {
     dialect,
     ...filledIn(dialect, values),
     decode: (direction, packet) => {
-      const match = routes[direction](packet.topic);
+      const match = route(direction, packet.topic);
       return match === undefined ? { kind: "unknownTopic", topic: packet.topic } : decodeMatch(match, packet, gateway);
     },
-    encode: (message) => encode(printers, message, dialect.name),
-    filtersFor: (kind, device) => filtersFor(heard, kind, device, gateway),
-    subscribable: (filter) => subscribable(heard, filter, gateway) ?? lenient(subscribable(granted, filter, gateway)),
+    encode: (message) => encode(printersFor(message.kind), message, dialect.name),
+    filtersFor: (kind, device) => filtersFor(allHeard(), kind, device, gateway),
+    subscribable: (filter) =>
+      subscribable(allHeard(), filter, gateway) ?? lenient(subscribable(allGranted(), filter, gateway)),
     resembles: (direction, topic) => {
       if (/[+#]/.test(topic)) return false;
       const levels = topic.split("/");
-      return loose[direction].some((one) => one.match(levels) !== undefined);
+      return topics.loose(direction).some((one) => one.match(levels) !== undefined);
     },
     explain: (direction, packet: Pick<Packet, "topic" | "payload">) =>
-      explainPacket({ direction, packet, gateway, bound, match: routes[direction](packet.topic) }),
+      explainPacket({ direction, packet, gateway, bound: allBound(), match: route(direction, packet.topic) }),
   };
 }
 
@@ -56,47 +82,39 @@ function filledIn({ connection }: Dialect, values: Readonly<Record<string, strin
   return filled;
 }
 
-/** The template with its parameters open. */
-function loosen(topic: TopicTemplate): TopicTemplate {
-  const levels = topic.levels.map(
-    (level): TopicLevel => (level.kind === "parameter" ? { kind: "variable", name: level.name, type: "text" } : level),
-  );
-  return { ...topic, levels };
-}
-
 interface Printer {
   readonly rule: Rule;
   readonly print: RulePrinter;
 }
 
-function compilePrinters(
-  bound: readonly BoundRule[],
-  inOrder: readonly Rule[],
-  values: Readonly<Record<string, string>>,
-) {
-  const gateway = values["gateway"] ?? "gateway";
-  const printers: Partial<Record<MessageKind, Printer[]>> = {};
-  for (const rule of inOrder) {
-    const index = bound.findIndex((one) => one.rule === rule);
-    const one = bound[index] as BoundRule;
-    const rivals = bound
-      .slice(0, index)
-      .filter(
-        (other) => other.rule.direction === rule.direction && relateTopics(other.rule.topic, rule.topic) === "first",
-      );
-    const list = printers[rule.kind] ?? [];
-    const copies = rule.copied.map((topic) => bindTopic(topic, values));
-    list.push({ rule, print: compileEncode(one, gateway, { rivals, copies }) });
-    printers[rule.kind] = list;
-  }
-  return printers;
+type Printers = Partial<Record<MessageKind, readonly Printer[]>>;
+
+interface Printing {
+  readonly bound: readonly BoundRule[];
+  readonly inOrder: readonly Rule[];
+  readonly values: Readonly<Record<string, string>>;
 }
 
-function encode(printers: Partial<Record<MessageKind, Printer[]>>, message: Message, name: string): Encoded {
-  const ofKind = printers[message.kind];
-  if (ofKind === undefined)
-    return { kind: "unrepresentable", reason: `${name} has no message of kind ${message.kind}` };
-  const { fields, apart } = (ofKind[0] as Printer).rule;
+function compilePrinters(kind: MessageKind, { bound, inOrder, values }: Printing): readonly Printer[] {
+  const gateway = values["gateway"] ?? "gateway";
+  return inOrder
+    .filter((rule) => rule.kind === kind)
+    .map((rule) => {
+      const index = bound.findIndex((one) => one.rule === rule);
+      const rivals = bound
+        .slice(0, index)
+        .filter(
+          (other) => other.rule.direction === rule.direction && relateTopics(other.rule.topic, rule.topic) === "first",
+        );
+      const copies = rule.copied.map((topic) => bindTopic(topic, values));
+      return { rule, print: compileEncode(bound[index] as BoundRule, gateway, { rivals, copies }) };
+    });
+}
+
+function encode(ofKind: readonly Printer[], message: Message, name: string): Encoded {
+  const [first] = ofKind;
+  if (first === undefined) return { kind: "unrepresentable", reason: `${name} has no message of kind ${message.kind}` };
+  const { fields, apart } = first.rule;
   const said = message as unknown as Readonly<Record<string, unknown>>;
   let bits = 0;
   for (let index = 0; index < fields.length; index++) {

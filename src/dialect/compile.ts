@@ -18,6 +18,7 @@ import {
   readRetries,
   readTraits,
 } from "./settings.ts";
+import { sharedTopics } from "./shared-topics.ts";
 import { type ValueType, vocabulary } from "./vocabulary.ts";
 import type { YamlMap, YamlNode } from "./yaml-tree.ts";
 
@@ -124,6 +125,7 @@ function compileTree(name: string, file: string, tree: YamlMap, blame: Blame): D
     describe: text(fields.get("describe"), blame) ?? "",
   };
   if (connection === undefined || traits === undefined) return undefined;
+  const shared = { inOrder: inOrder(texts, compiled), topics: sharedTopics(compiled) };
   const dialect: Dialect = {
     name,
     file,
@@ -133,7 +135,7 @@ function compileTree(name: string, file: string, tree: YamlMap, blame: Blame): D
     ...(listener === undefined ? {} : { listener }),
     rules: compiled,
     ...settings,
-    bind: (given) => bindDialect(dialect, { ...values, ...given }, inOrder(texts, compiled)),
+    bind: (given) => bindDialect(dialect, { ...values, ...given }, shared),
   };
   return dialect;
 }
