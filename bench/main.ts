@@ -1,14 +1,17 @@
 import { cpSync, readdirSync } from "node:fs";
 import { cpus, release } from "node:os";
 import { type BacklogFigure, measureBacklog } from "./pipeline/backlog.ts";
+import { type IdleFigure, idleBaselineName, measureIdle } from "./pipeline/idle.ts";
 import { baselineName, measurePipeline, type PipelineFigure } from "./pipeline/pipeline.ts";
 import { figure, tableText } from "./table.ts";
 import type { Timing } from "./timing.ts";
 
 /** Which of them to run, and of that which: `npm run bench -- micro dialect`, `npm run bench -- pipeline dragoman`. */
 const [which = "all", ...only] = process.argv.slice(2);
-if (!["all", "micro", "pipeline", "backlog"].includes(which)) {
-  process.stderr.write("bench: wanted nothing, micro [NAME…], pipeline [NAME] or backlog [MESSAGES]\n");
+if (!["all", "micro", "pipeline", "backlog", "idle"].includes(which)) {
+  process.stderr.write(
+    "bench: wanted nothing, micro [NAME…], pipeline [NAME], backlog [MESSAGES] or idle [GATEWAYS]\n",
+  );
   process.exit(2);
 }
 
@@ -19,6 +22,7 @@ process.stdout.write(
 if (which === "all" || which === "micro") await runMicro();
 if (which === "all" || which === "pipeline") await runPipeline();
 if (which === "all" || which === "backlog") await runBacklog(Number((which === "backlog" && only[0]) || 1_000_000));
+if (which === "all" || which === "idle") await runIdle(Number((which === "idle" && only[0]) || 1000));
 
 async function runMicro(): Promise<void> {
   // What the parts read from beside `src/`, for the copy that is measured here.
@@ -48,11 +52,14 @@ async function runPipeline(): Promise<void> {
     const figures = await measurePipeline(upstream, steady, how);
     process.stdout.write(`\n2,000 messages/s from 20 gateways for 5 s, upstream ${upstream}\n${latencyTable(figures)}`);
   }
-  const flat = { pace: { window: 50 }, warmUpMs: 2000, durationMs: 4000 };
-  const figures = await measurePipeline("up", flat, how);
-  process.stdout.write(
-    `\nAs fast as it goes: 20 gateways, 50 unacknowledged each, for 4 s, upstream up\n${rateTable(figures)}`,
-  );
+  for (const devices of [1, 10]) {
+    const flat = { pace: { window: 50 }, warmUpMs: 2000, durationMs: 4000, devices };
+    const figures = await measurePipeline("up", flat, how);
+    const what = devices === 1 ? "one device per packet" : `${devices} devices per packet`;
+    process.stdout.write(
+      `\nAs fast as it goes: 20 gateways, 50 unacknowledged each, ${what}, for 4 s\n${rateTable(figures)}`,
+    );
+  }
 }
 
 async function runBacklog(messages: number): Promise<void> {
@@ -72,6 +79,21 @@ async function runBacklog(messages: number): Promise<void> {
   );
 }
 
+async function runIdle(gateways: number): Promise<void> {
+  const figures = await measureIdle(gateways, ({ subject }) => process.stderr.write(`bench: idle, ${subject}\n`));
+  const base = figures.find(({ subject }) => subject === idleBaselineName);
+  const rows = figures.map((one: IdleFigure) => [
+    one.subject,
+    figure(one.bytesPerGateway / 1024),
+    figure(one.bytesPerGateway / (base?.bytesPerGateway ?? Number.NaN)),
+    figure(one.cpuShare * 100),
+  ]);
+  const heads = ["", "KiB per gateway", "ratio", "CPU % of a core"];
+  process.stdout.write(
+    `\n${gateways} gateways that say nothing, each with its connection upstream\n${tableText(heads, rows)}`,
+  );
+}
+
 function progress({ subject, upstream, note }: PipelineFigure): void {
   process.stderr.write(`bench: ${subject}, upstream ${upstream}${note === "" ? "" : `: ${note}`}\n`);
 }
@@ -85,10 +107,14 @@ function latencyTable(figures: readonly PipelineFigure[]): string {
     figure(one.max),
     figure((one.p99 ?? Number.NaN) / (base?.p99 ?? Number.NaN)),
     `${one.acknowledged} of ${one.sent}`,
-    one.upstream === "up" ? `${one.arrived - one.warmUp} of ${one.sent}` : "-",
+    figure(one.e2eP50),
+    figure(one.e2eP99),
+    figure((one.e2eP99 ?? Number.NaN) / (base?.e2eP99 ?? Number.NaN)),
+    one.upstream === "up" ? `${one.arrived} of ${one.sent}` : "-",
     figure(one.cpuMicros),
   ]);
-  const heads = ["", "PUBACK p50 ms", "p99 ms", "max ms", "p99 ratio", "acknowledged", "arrived", "CPU µs"];
+  const heads = ["", "PUBACK p50 ms", "p99 ms", "max ms", "p99 ratio", "acknowledged"];
+  heads.push("arrival p50 ms", "p99 ms", "p99 ratio", "arrived", "CPU µs");
   return tableText(heads, rows);
 }
 
@@ -103,6 +129,14 @@ function rateTable(figures: readonly PipelineFigure[]): string {
     figure(one.cpuMicros),
     figure(one.cpuMicros / (base?.cpuMicros ?? Number.NaN)),
   ]);
-  const heads = ["", "acknowledged/s", "arrived/s", "ratio", "PUBACK p99 ms", "CPU µs", "ratio"];
+  const heads = [
+    "",
+    "packets acknowledged/s",
+    "readings arrived/s",
+    "ratio",
+    "PUBACK p99 ms",
+    "CPU µs per reading",
+    "ratio",
+  ];
   return tableText(heads, rows);
 }

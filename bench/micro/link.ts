@@ -36,7 +36,7 @@ export async function measure(): Promise<readonly Timing[]> {
   }
 }
 
-export async function openLink(spool: Spool, devices: number) {
+async function openLink(spool: Spool, devices: number) {
   const id = `gw-${devices}`;
   const own = spool.gateway(id);
   const { local, upstream, engine } = pairOf(dialectNamed("thingsboard"), dialectNamed("google"));

@@ -45,6 +45,23 @@ export function publishTemplate(topic: string, payload: string): { readonly byte
   return { bytes, idAt: lengthEnd(bytes, 1) + name.length };
 }
 
+/** In front of the time at which a message was due, in its JSON. */
+export const dueMark = '"due":';
+const dueDigits = 16;
+
+/** Writes a time in Unix milliseconds to where the template has zeros, as 16 digits of microseconds. */
+export function writeDue(bytes: Buffer, at: number, unixMs: number): void {
+  bytes.write(String(Math.round(unixMs * 1000)), at, dueDigits, "latin1");
+}
+
+/** The time in a packet that has one, Unix milliseconds. */
+export function readDue(bytes: Buffer): number | undefined {
+  const at = bytes.indexOf(dueMark);
+  return at < 0
+    ? undefined
+    : Number(bytes.toString("latin1", at + dueMark.length, at + dueMark.length + dueDigits)) / 1000;
+}
+
 function packet(header: number, body: Buffer): Buffer {
   const length: number[] = [];
   let left = body.length;

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { answerWith } from "./child.ts";
-import { connectPacket, frameSplitter, packetType, publishTemplate } from "./frames.ts";
+import { connectPacket, dueMark, frameSplitter, packetType, publishTemplate, writeDue } from "./frames.ts";
 
 /**
- * How to load a bridge: gateways by their tokens, each with one device.
+ * How to load a bridge: gateways by their tokens, each with so many devices, all of them in each packet.
  *
  * `rate`: that many messages per second over all gateways, however slow the answers are. `window`: each gateway keeps
  * that many unacknowledged.
@@ -12,6 +12,8 @@ import { connectPacket, frameSplitter, packetType, publishTemplate } from "./fra
 export interface Load {
   readonly port: number;
   readonly tokens: readonly string[];
+  /** Default 1. */
+  readonly devices?: number;
   readonly pace: { readonly rate: number } | { readonly window: number };
   readonly warmUpMs: number;
   readonly durationMs: number;
@@ -37,6 +39,8 @@ const patienceMs = 2_000;
 interface Gateway {
   readonly socket: Socket;
   readonly template: { readonly bytes: Buffer; readonly idAt: number };
+  /** Where the time at which it is due stands in it, for the sink. */
+  readonly dueAt: number;
   /** When the message of each packet identifier was due; 0 for none. */
   readonly dueMs: Float64Array;
   nextId: number;
@@ -44,7 +48,7 @@ interface Gateway {
 }
 
 answerWith<Load>(async (load) => {
-  const gateways = await Promise.all(load.tokens.map((token, index) => connectGateway(load.port, token, index)));
+  const gateways = await Promise.all(load.tokens.map((token, index) => connectGateway(load, token, index)));
   const latencies: number[] = [];
   let sent = 0;
   let warmUp = 0;
@@ -71,6 +75,7 @@ answerWith<Load>(async (load) => {
   const send = (gateway: Gateway, dueMs: number) => {
     const packet = Buffer.from(gateway.template.bytes);
     packet.writeUInt16BE(gateway.nextId, gateway.template.idAt);
+    writeDue(packet, gateway.dueAt, performance.timeOrigin + dueMs);
     gateway.dueMs[gateway.nextId] = dueMs;
     gateway.nextId = (gateway.nextId % 65535) + 1;
     gateway.unacknowledged += 1;
@@ -99,21 +104,26 @@ answerWith<Load>(async (load) => {
   } satisfies LoadResult;
 });
 
-/** Connects a gateway and attaches its device; resolves when both are acknowledged or, upstream away, will not be. */
-async function connectGateway(port: number, token: string, index: number): Promise<Gateway> {
+/** Connects a gateway and attaches its devices; resolves when all is acknowledged or, upstream away, will not be. */
+async function connectGateway({ port, devices = 1 }: Load, token: string, index: number): Promise<Gateway> {
   const socket = connect(port, "127.0.0.1").setNoDelay(true);
   await once(socket, "connect");
   socket.write(connectPacket(`load-${index}`, token));
   await once(socket, "data");
-  const device = `Device-${index}`;
-  const attach = publishTemplate("v1/gateway/connect", JSON.stringify({ device }));
-  attach.bytes.writeUInt16BE(1, attach.idAt);
-  socket.write(attach.bytes);
-  await Promise.race([once(socket, "data"), turn(patienceMs)]);
+  const names = Array.from({ length: devices }, (_, number) => `Device-${index}-${number}`);
+  for (const device of names) {
+    const attach = publishTemplate("v1/gateway/connect", JSON.stringify({ device }));
+    attach.bytes.writeUInt16BE(1, attach.idAt);
+    socket.write(attach.bytes);
+    await Promise.race([once(socket, "data"), turn(patienceMs)]);
+  }
   const values = { temperature: 21.5, humidity: 48, pressure: 1013.25, serial: 9007199254740993n.toString() };
-  const telemetry = JSON.stringify({ [device]: [{ ts: 1700000000000 + index, values }] });
-  const template = publishTemplate("v1/gateway/telemetry", telemetry);
-  return { socket, template, dueMs: new Float64Array(65536), nextId: 2, unacknowledged: 0 };
+  const telemetry = Object.fromEntries(names.map((device) => [device, [{ ts: 1700000000000 + index, values }]]));
+  // The time stands in the last device's reading only.
+  const text = JSON.stringify(telemetry).replace(/(.*)"temperature"/, `$1${dueMark}0000000000000000,"temperature"`);
+  const template = publishTemplate("v1/gateway/telemetry", text);
+  const dueAt = template.bytes.indexOf(dueMark) + dueMark.length;
+  return { socket, template, dueAt, dueMs: new Float64Array(65536), nextId: 2, unacknowledged: 0 };
 }
 
 async function run(

@@ -1,19 +1,24 @@
 import { createServer, type Socket } from "node:net";
 import { answerWith } from "./child.ts";
-import { frameSplitter, packetType } from "./frames.ts";
+import { frameSplitter, packetType, readDue } from "./frames.ts";
 import { portOf } from "./port.ts";
 
-/** What the sink is asked: where to listen, or how many readings came since the last time it was asked to start over. */
-export type SinkQuestion = { readonly kind: "listen" } | { readonly kind: "count" };
+/** What the sink is asked: where to listen, or how many readings came, and how late those due since then were. */
+export type SinkQuestion = { readonly kind: "listen" } | { readonly kind: "count"; readonly sinceMs?: number };
 
 export interface SinkCount {
   readonly events: number;
   /** When the last came, on the clock of `performance.timeOrigin + performance.now()`. */
   readonly lastMs: number;
+  /** Milliseconds from when a message was due to its arrival here; absent where there were none. */
+  readonly e2eP50?: number;
+  readonly e2eP99?: number;
 }
 
 let events = 0;
 let lastMs = 0;
+const dues: number[] = [];
+const latencies: number[] = [];
 
 /** A cloud that takes everything: it acknowledges each packet and counts the telemetry. */
 const server = createServer((socket) => {
@@ -25,7 +30,7 @@ const server = createServer((socket) => {
 });
 
 answerWith<SinkQuestion>(async (question) => {
-  if (question.kind === "count") return { events, lastMs } satisfies SinkCount;
+  if (question.kind === "count") return { events, lastMs, ...latencySince(question.sinceMs) } satisfies SinkCount;
   return { port: await portOf(server) };
 });
 
@@ -42,6 +47,11 @@ function respond(socket: Socket, packet: Buffer, bodyStart: number): void {
       if (packet.subarray(topicEnd - 7, topicEnd).equals(eventsLevel)) {
         events += 1;
         lastMs = performance.timeOrigin + performance.now();
+        const dueMs = readDue(packet);
+        if (dueMs !== undefined) {
+          dues.push(dueMs);
+          latencies.push(lastMs - dueMs);
+        }
       }
       if ((header & 0b110) !== 0) {
         socket.write(Buffer.from([packetType.puback << 4, 2, packet[topicEnd] ?? 0, packet[topicEnd + 1] ?? 0]));
@@ -55,6 +65,13 @@ function respond(socket: Socket, packet: Buffer, bodyStart: number): void {
       socket.write(Buffer.from([packetType.pingresp << 4, 0]));
       return;
   }
+}
+
+function latencySince(sinceMs: number | undefined): Pick<SinkCount, "e2eP50" | "e2eP99"> {
+  if (sinceMs === undefined) return {};
+  const sorted = Float64Array.from(latencies.filter((_, index) => (dues[index] as number) >= sinceMs)).sort();
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] as number;
+  return sorted.length === 0 ? {} : { e2eP50: at(0.5), e2eP99: at(0.99) };
 }
 
 const eventsLevel = Buffer.from("/events");
