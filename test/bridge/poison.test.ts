@@ -49,7 +49,7 @@ describe("a message for which the cloud closes the connection", () => {
       expect.arrayContaining(["elimination-begins", "elimination-ends", "message-set-aside"]),
     );
     expect(bridge.status().gateways[0]).toMatchObject({ ready: true });
-  }, 30_000);
+  });
 
   test("may be an attach: its device is held, and others go on", async () => {
     const { cloud, bridge, gateway } = await openUnder("omnicore");
@@ -59,7 +59,7 @@ describe("a message for which the cloud closes the connection", () => {
     await expect.poll(() => bridge.ledger(), { timeout: 60_000, interval: 20 }).toMatchObject({ pending: 0 });
     expect(bridge.ledger()).toMatchObject({ received: 2, delivered: 1, held: 1 });
     expect(cloud.attached("gw-01")).toEqual(["pump-2"]);
-  }, 30_000);
+  });
 });
 
 test("a cloud that closes a silent connection too blames no message: all are delivered once it is well", async () => {
@@ -117,4 +117,4 @@ test("a message for which ThingsBoard closes is found in the publish that it was
   await expect.poll(() => bridge.ledger(), { timeout: 60_000, interval: 20 }).toMatchObject({ pending: 0 });
   expect(bridge.ledger()).toMatchObject({ received: 100, delivered: 99, quarantined: 1 });
   expect(tenant.records.filter(({ kind }) => kind === "closed").length).toBeLessThanOrEqual(6);
-}, 30_000);
+});
