@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { PlaygroundDialect, PlaygroundRequest } from "../message/playground.ts";
 import { MappingEditors, type MappingTexts } from "./mapping-editors.tsx";
 import { PlaygroundResult } from "./playground-result.tsx";
@@ -7,15 +7,20 @@ import { useAnswer } from "./use-answer.ts";
 import { useTrial } from "./use-trial.ts";
 import type { ViewProps } from "./view.ts";
 
-/** The mapping files change only with the program. */
+/** Until the mapping files are there; they change only with the program. */
+const retryMs = 3_000;
 const refreshMs = 600_000;
 
 type Packet = Pick<PlaygroundRequest, "local" | "upstream" | "direction" | "topic" | "payload">;
 
 /** Tries packets and mapping texts, apart from the running bridge. What is typed is in the address, so it can be sent on. */
 export function PlaygroundView({ route }: ViewProps) {
-  const { data, error } = useAnswer<{ readonly dialects: readonly PlaygroundDialect[] }>("playground", refreshMs);
-  if (data === undefined)
+  const [everyMs, setEvery] = useState(retryMs);
+  const { data, error } = useAnswer<{ readonly dialects: readonly PlaygroundDialect[] }>("playground", everyMs);
+  // A machine that is too busy to compile them answers without any.
+  const isThere = data !== undefined && data.dialects.length > 0;
+  useEffect(() => setEvery(isThere ? refreshMs : retryMs), [isThere]);
+  if (!isThere)
     return <p class={error === undefined ? "quiet" : "note bad"}>{error ?? "Fetching the mapping files…"}</p>;
   return <Playground dialects={data.dialects} query={route.query} />;
 }
