@@ -15,6 +15,8 @@ import type { SpoolRepair } from "./message/repair.ts";
 import type { BridgeStatus, GatewayReport, ReloadStatus } from "./message/status.ts";
 import { openPlayground } from "./playground/playground.ts";
 import { openSpool } from "./spool/open-spool.ts";
+import { systemTimers } from "./upstream/timers.ts";
+import { createTurnstile } from "./upstream/turnstile.ts";
 
 export interface BridgeOptions {
   readonly log: Log;
@@ -77,7 +79,8 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
     const trace = new Trace({ observe: options.trace, now });
     let listener: LocalListener | undefined;
     let drainMs = 0;
-    const links = new Links(config, { log, now, spool, latency, trace, listener: () => listener });
+    const turnstile = createTurnstile({ timers: systemTimers });
+    const links = new Links(config, { log, now, spool, latency, trace, turnstile, listener: () => listener });
     opened.push(() => links.close(drainMs));
 
     listener = await openListener(config.local.options, { ...knownTo(config), ...links.wiring() });

@@ -1,5 +1,6 @@
 import type { Config, GatewayConfig } from "../config.ts";
 import type { LocalClient, LocalListener, LocalWiring } from "../local/listener.ts";
+import type { Turnstile } from "../upstream/turnstile.ts";
 import { type BoundDialects, boundDialects } from "./bound-dialects.ts";
 import type { KeptUpstream } from "./kept-upstream.ts";
 import type { Link } from "./link.ts";
@@ -12,6 +13,8 @@ const restMs = 5000;
 export interface LinksAround extends Omit<LinkSurroundings, "dialects" | keyof ToLocal> {
   /** `undefined` until it is open. */
   readonly listener: () => LocalListener | undefined;
+  /** Where connections upstream begin at their turn. */
+  readonly turnstile: Turnstile;
 }
 
 interface Entry {
@@ -88,12 +91,11 @@ export class Links {
    * @throws {DragomanError} `ERR_KEY_INVALID`; nothing has changed then.
    */
   prepare({ config, added, changed, removed }: ReloadPlan): () => Promise<void> {
-    const { now } = this.#around;
     const upstreams = new Map<string, KeptUpstream>();
     for (const gateway of config.gateways) {
       if (changed.get(gateway.id)?.link !== "upstream" && !added.includes(gateway)) continue;
       const facts = this.#entries.get(gateway.id)?.connection.facts;
-      upstreams.set(gateway.id, upstreamFor(config, gateway, { now, facts }));
+      upstreams.set(gateway.id, upstreamFor(config, gateway, { ...this.#around, facts }));
     }
     return async () => {
       this.#dialects = boundDialects(config);

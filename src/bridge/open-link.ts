@@ -4,6 +4,7 @@ import type { LocalListener } from "../local/listener.ts";
 import type { Spool } from "../spool/spool.ts";
 import { openUpstream } from "../upstream/connection.ts";
 import { loginFor } from "../upstream/login.ts";
+import type { Turnstile } from "../upstream/turnstile.ts";
 import type { BoundDialects } from "./bound-dialects.ts";
 import { KeptUpstream } from "./kept-upstream.ts";
 import { Link, type LinkParts } from "./link.ts";
@@ -53,11 +54,18 @@ export function openLink(
 export function upstreamFor(
   config: Config,
   gateway: GatewayConfig,
-  { now, facts }: { readonly now: () => number; readonly facts?: UpstreamFacts | undefined },
+  {
+    now,
+    facts,
+    turnstile,
+  }: { readonly now: () => number; readonly facts?: UpstreamFacts | undefined; readonly turnstile: Turnstile },
 ): KeptUpstream {
   const { reconnects } = config.upstream.dialect;
   const { rules, ...access } = upstreamAccess(config, gateway);
   const tokenLifetimeMs = config.upstream.options.tokenLifetime;
   const login = loginFor({ rules, gateway: gateway.upstream, tokenLifetimeMs, now });
-  return new KeptUpstream((handlers) => openUpstream({ ...access, login, reconnects, now }, handlers), facts);
+  return new KeptUpstream(
+    (handlers) => openUpstream({ ...access, login, reconnects, now, turnstile }, handlers),
+    facts,
+  );
 }

@@ -30,11 +30,7 @@ const cacheSize = 4096;
  */
 export function compileNames(rules: IdRules): Names {
   if (rules.form === "free") return { toUpstream: (id) => ({ id }), toLocal: (id) => id };
-  const isLegal = compileLegal(rules);
-  const unescaped = compilePattern(`^[${rules.unescaped ?? "A-Za-z0-9._~-"}]$`);
-  const plain = new Set<number>();
-  for (let byte = 0; byte < 0x80; byte++) if (unescaped.test(String.fromCharCode(byte))) plain.add(byte);
-  plain.delete(0x25);
+  const { isLegal, plain } = formOf(rules);
   const maxLength = rules.maxLength ?? Number.POSITIVE_INFINITY;
   const cache = new Map<DeviceId, Named>();
 
@@ -87,6 +83,28 @@ export function withNaming(names: Names, naming: Naming | undefined): Names {
     },
   };
   return chosen;
+}
+
+/** What ids look like. */
+interface IdForm {
+  isLegal(id: string): boolean;
+  /** The bytes that an escaped name has as they are. */
+  readonly plain: ReadonlySet<number>;
+}
+
+/** All gateways of a cloud have the same rules. */
+const knownForms = new WeakMap<IdRules, IdForm>();
+
+function formOf(rules: IdRules): IdForm {
+  const known = knownForms.get(rules);
+  if (known !== undefined) return known;
+  const unescaped = compilePattern(`^[${rules.unescaped ?? "A-Za-z0-9._~-"}]$`);
+  const plain = new Set<number>();
+  for (let byte = 0; byte < 0x80; byte++) if (unescaped.test(String.fromCharCode(byte))) plain.add(byte);
+  plain.delete(0x25);
+  const form = { isLegal: compileLegal(rules), plain };
+  knownForms.set(rules, form);
+  return form;
 }
 
 function compileLegal(rules: IdRules): (id: string) => boolean {

@@ -8,6 +8,7 @@ import type { Login, LoginSource } from "./login.ts";
 import { Outbox } from "./outbox.ts";
 import { Session } from "./session.ts";
 import { systemTimers, type Timers } from "./timers.ts";
+import type { Turnstile } from "./turnstile.ts";
 
 /** A connection that lasted so long was no failure. */
 const stableMs = 60_000;
@@ -39,6 +40,8 @@ export interface UpstreamConnectionOptions {
   /** 0 to 1, for jitter. */
   readonly random?: () => number;
   readonly timers?: Timers;
+  /** Where many connections begin at their turn; left out: at once. */
+  readonly turnstile?: Turnstile;
 }
 
 /** What the connection tells. None is called from within a call to it; after `close()` has resolved, none at all. */
@@ -135,6 +138,8 @@ class Connection implements UpstreamConnection {
   #openedAtMs: number | undefined;
   #shortLives = 0;
   #stopWaiting: (() => void) | undefined;
+  /** The attempt's place in the turnstile. */
+  #through: (() => void) | undefined;
   #isWaiting = false;
   #stopStable: (() => void) | undefined;
   #stopRenewal: (() => void) | undefined;
@@ -213,6 +218,12 @@ class Connection implements UpstreamConnection {
 
   async #attempt(): Promise<void> {
     this.state = "connecting";
+    const { turnstile } = this.#options;
+    if (turnstile !== undefined) {
+      const through = await turnstile.enter();
+      if (this.#closing !== undefined) return through();
+      this.#through = through;
+    }
     let login: Login;
     try {
       login = await this.#options.login(this.#clock.reach);
@@ -220,9 +231,14 @@ class Connection implements UpstreamConnection {
       if (this.#closing === undefined) this.#ended({ reason: "credentials", detail: describe(error) }, false);
       return;
     }
-    if (this.#closing !== undefined) return;
+    if (this.#closing !== undefined) return this.#leaveTurnstile();
     this.expiresAtMs = login.expiresAtMs;
     this.#connect(login, this.#now());
+  }
+
+  #leaveTurnstile(): void {
+    this.#through?.();
+    this.#through = undefined;
   }
 
   #connect(login: Login, loginMs: number): void {
@@ -259,6 +275,7 @@ class Connection implements UpstreamConnection {
   }
 
   #opened(loginMs: number): void {
+    this.#leaveTurnstile();
     if (!this.#clock.taken()) {
       this.#session?.end({
         reason: "clock-check",
@@ -288,6 +305,7 @@ class Connection implements UpstreamConnection {
   }
 
   #ended(failure: Failure, byPeer: boolean): void {
+    this.#leaveTurnstile();
     const session = this.#session;
     const unacknowledged = session?.inFlight.waiting() ?? [];
     unacknowledged.push(...this.#outbox.clear());

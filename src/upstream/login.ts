@@ -50,12 +50,14 @@ export function loginFor({ rules, gateway, tokenLifetimeMs, now = Date.now }: Lo
   if (clientId === undefined || audience === undefined) {
     throw new TypeError("Cannot log in by JWT: found no client id or no audience in the dialect, wanted both");
   }
-  const key = loadPrivateKey(privateKey.reveal(), algorithm);
+  // Not kept: thousands of them in OpenSSL's form take megabytes, and each is wanted once per connection.
+  const readKey = () => loadPrivateKey(privateKey.reveal(), algorithm);
+  readKey();
   return async (reach = "now") => {
     const nowMs = now();
     const issuedAtMs = reach === "back" ? nowMs - reachBackMs : nowMs;
     const lifetimeMs = reach === "ahead" ? reachAheadMs : nowMs - issuedAtMs + tokenLifetimeMs;
-    const { jwt } = await createToken({ key, algorithm, audience, lifetimeMs, nowMs: issuedAtMs });
+    const { jwt } = await createToken({ key: readKey(), algorithm, audience, lifetimeMs, nowMs: issuedAtMs });
     const expiresAtMs = Math.floor(nowMs / 1000) * 1000 + Math.max(1000, Math.floor(tokenLifetimeMs / 1000) * 1000);
     // The user name is ignored, but many servers and libraries drop a password without one (vendors' MQTT bridge pages).
     return { clientId, username, password: jwt, expiresAtMs };
