@@ -181,8 +181,9 @@ describeInBrowser("the page", () => {
       await openView(page, "Trace");
       await seen(page.locator("main"), "Waiting for the next packet…");
       await traced(page, gateway);
-      const entry = page.locator(".entry", { hasText: "/devices/Device%20A/events" }).last();
-      await seen(entry, `gateway ▶${telemetry}`);
+      // The trace may have begun when a packet was half-way.
+      const whole = page.locator(".entry", { hasText: `gateway ▶${telemetry}` });
+      const entry = whole.filter({ hasText: "/devices/Device%20A/events" }).last();
       await seen(entry, "telemetry Device A");
       await seen(entry, "▶ cloud/devices/Device%20A/events");
       await seen(entry, /rule telemetry .*thingsboard\.yaml:\d+/);
