@@ -3,14 +3,11 @@ import { readControlPacket } from "../mqtt/control-packet.ts";
 import { FrameReader } from "../mqtt/frame-reader.ts";
 import { PublishReader } from "../mqtt/publish-reader.ts";
 import type { Connection } from "./connection.ts";
-import { connackFor, faultOf, type Greeting, greetingOf } from "./greeting.ts";
+import { connackFor, faultOf, type Greeting, greetingOf, type PublishLimits } from "./greeting.ts";
 import type { Session } from "./session.ts";
 import { isTopicName } from "./topic-filter.ts";
 
-export interface DialogueOptions {
-  readonly maxPacketBytes: number;
-  /** The highest QoS of a PUBLISH; a higher one closes the connection. */
-  readonly maxQos: 1 | 2;
+export interface DialogueOptions extends PublishLimits {
   /** Unix milliseconds. */
   readonly now: () => number;
   /** Decides on a client that sent CONNECT. `false`: it was refused and has its answer. */
@@ -31,6 +28,9 @@ const serverUnavailable = { v3: 3, v5: 0x88 } as const;
 
 /** What of one client may wait for the disk before no more is read from it. */
 const maxWaitingBytes = 256 * 1024;
+
+/** The bit that marks a packet as sent again. */
+const dup = 0x08;
 
 const pingresp = Uint8Array.of(0xd0, 0);
 
@@ -107,7 +107,8 @@ export class Dialogue {
         else this.#control(session, header, bytes.subarray(start, end));
         return;
       case 0xc0:
-        this.#connection.wire.send(pingresp);
+        if (end > start) this.#end(malformedPacket, "malformed PINGREQ");
+        else this.#connection.wire.send(pingresp);
         return;
       default:
         if (header >>> 4 === 3) this.#publish(session, header, bytes, start, end);
@@ -136,13 +137,18 @@ export class Dialogue {
   #faultOfProperties(header: number, body: Buffer): number | undefined {
     const read = readControlPacket(header, body, 5);
     if (read instanceof Error || read.cmd !== "publish") return malformedPacket;
+    const { subscriptionIdentifier, topicAlias } = read.properties ?? {};
+    // MQTT 5, 3.3.2.3.8: only a server says through which subscription something comes.
+    if (subscriptionIdentifier !== undefined) return protocolError;
     // MQTT 5, 3.3.2.3.4: there are none where CONNACK has no Topic Alias Maximum.
-    return read.properties?.topicAlias === undefined ? undefined : topicAliasInvalid;
+    return topicAlias === undefined ? undefined : topicAliasInvalid;
   }
 
   /** Everything that is rare. */
   #control(session: Session, header: number, body: Buffer): void {
-    const packet = readControlPacket(header, body, session.client.protocol);
+    const { protocol } = session.client;
+    // MQTT 3.1, 2.1: SUBSCRIBE, UNSUBSCRIBE and PUBREL that are sent again say so; from 3.1.1 on that bit is reserved.
+    const packet = readControlPacket(protocol === 3 ? header & ~dup : header, body, protocol);
     if (packet instanceof Error) {
       this.#end(malformedPacket, `malformed: ${packet.message}`);
       return;
@@ -153,7 +159,8 @@ export class Dialogue {
         session.acknowledge(messageId, packet.reasonCode ?? 0);
         return;
       case "subscribe":
-        if (packet.subscriptions.length === 0 || messageId === 0) break;
+        // MQTT 5, 3.8.2.1.2: a subscription identifier is not 0.
+        if (packet.subscriptions.length === 0 || messageId === 0 || identifierOf(packet) === 0) break;
         session.subscribe(
           messageId,
           packet.subscriptions.map(({ topic, qos }) => ({ filter: topic, qos })),
@@ -210,7 +217,7 @@ export class Dialogue {
   #welcome(): void {
     const { greeting, session, socket } = this.#connection;
     if (greeting === undefined || session === undefined || this.#connection.isEnded) return;
-    socket.write(connackFor(greeting));
+    socket.write(connackFor(greeting, this.#options));
     // Nothing may come in one piece with it: who begins to listen when MQTT.js tells of CONNACK would miss that. So a whole
     // turn of the event loop passes.
     setImmediate(() => setImmediate(() => this.#begin(greeting, session)));
@@ -224,7 +231,11 @@ export class Dialogue {
     session.inbox.answered = (waitingBytes) => this.#answered(waitingBytes);
     this.#limitSilence(keepalive);
     this.#options.ready(connection);
-    for (const { header, body } of this.#early) this.#frame(header, body, 0, body.length);
+    for (const { header, body } of this.#early) {
+      // There may be a DISCONNECT among them.
+      if (connection.socket.destroyed) break;
+      this.#frame(header, body, 0, body.length);
+    }
     this.#early = [];
     if (!connection.isEnded) connection.socket.resume();
   }

@@ -19,6 +19,7 @@ export interface InboxOptions {
 
 /** MQTT 5 reason codes used here (2.4). */
 const unspecifiedError = 0x80;
+const protocolError = 0x82;
 
 /**
  * The gate that publishes of one connection pass before they are acknowledged.
@@ -77,8 +78,12 @@ export class Inbox {
     this.#answer();
   }
 
-  /** PUBREL: the packet id may be used anew. */
+  /** PUBREL: the packet id may be used anew. Before its PUBREC there can be none: the id would be taken for answered. */
   release(messageId: number): void {
+    if (this.#exactlyOnce.get(messageId) === "waiting") {
+      this.reject(protocolError);
+      return;
+    }
     this.#exactlyOnce.delete(messageId);
     this.#options.wire.acknowledge(0x70, messageId, 0);
   }

@@ -1,3 +1,6 @@
+/** MQTT 3.1.1, 1.5.3. */
+const maxTextBytes = 0xffff;
+
 /** Whether a topic filter is well formed (MQTT 3.1.1, 4.7.1): `#` only as last level, `+` only as a whole level. */
 export function isTopicFilter(filter: string): boolean {
   if (filter === "" || hasForbiddenCharacter(filter)) return false;
@@ -10,7 +13,9 @@ export function isTopicFilter(filter: string): boolean {
 
 /** Whether a topic may be published to: not empty, no wildcard, well-formed UTF-8 without U+0000 (MQTT 3.1.1, 1.5.3). */
 export function isTopicName(topic: string): boolean {
-  return topic !== "" && !topic.includes("+") && !topic.includes("#") && !hasForbiddenCharacter(topic);
+  return (
+    topic !== "" && !topic.includes("+") && !topic.includes("#") && !hasForbiddenCharacter(topic) && !isTooLong(topic)
+  );
 }
 
 /** Whether messages on the topic are heard through the filter. */
@@ -24,6 +29,11 @@ export function filterMatches(filter: string, topic: string): boolean {
     if (index >= levels.length || (level !== "+" && level !== levels[index])) return false;
   }
   return wanted.length === levels.length;
+}
+
+/** Its length has two bytes. What is printed nevertheless is no packet. */
+function isTooLong(text: string): boolean {
+  return text.length > maxTextBytes / 3 && Buffer.byteLength(text) > maxTextBytes;
 }
 
 /** The parser decodes ill-formed UTF-8 to U+FFFD, which no topic of any dialect has. */

@@ -23,7 +23,21 @@ export function readControlPacket(header: number, body: Uint8Array, protocol: 3 
     // It reads past the end of some truncated properties.
     found ??= error instanceof Error ? error : new Error(String(error));
   }
-  return found ?? new Error("the packet is not all there");
+  found ??= new Error("the packet is not all there");
+  const fault = found instanceof Error ? undefined : faultOf(found);
+  return fault === undefined ? found : new Error(fault);
+}
+
+/** What mqtt-packet lets pass. */
+function faultOf(packet: MqttPacket): string | undefined {
+  if (packet.messageId === -1) return "a packet without its packet id";
+  const { cmd, properties = {} } = "properties" in packet ? packet : { cmd: packet.cmd };
+  for (const [name, value] of Object.entries(properties)) {
+    // MQTT 5, 3.3.2.3.8: the one property that may stand there several times, apart from those of the user.
+    const mayRepeat = cmd === "publish" && name === "subscriptionIdentifier";
+    if (Array.isArray(value) && !mayRepeat) return `the property ${name} more than once`;
+  }
+  return undefined;
 }
 
 function withHeader(header: number, body: Uint8Array): Buffer {

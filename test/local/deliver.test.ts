@@ -134,6 +134,7 @@ test("deliver() refuses a topic that cannot be published to", async () => {
   const { port, listener } = await start();
   await enter(port, 4);
   expect(await listener.deliver("one", { ...rpc, topic: "a/#" }, any)).toBe("rejected");
+  expect(await listener.deliver("one", { ...rpc, topic: "ü".repeat(32_768) }, any)).toBe("rejected");
 });
 
 test("openListener() closes a connection that lets too much wait unacknowledged", async () => {
