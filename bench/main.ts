@@ -3,14 +3,15 @@ import { cpus, release } from "node:os";
 import { type BacklogFigure, measureBacklog } from "./pipeline/backlog.ts";
 import { type IdleFigure, idleBaselineName, measureIdle } from "./pipeline/idle.ts";
 import { baselineName, measurePipeline, type PipelineFigure } from "./pipeline/pipeline.ts";
+import { measureSoak } from "./pipeline/soak.ts";
 import { figure, tableText } from "./table.ts";
 import type { Timing } from "./timing.ts";
 
 /** Which of them to run, and of that which: `npm run bench -- micro dialect`, `npm run bench -- pipeline dragoman`. */
 const [which = "all", ...only] = process.argv.slice(2);
-if (!["all", "micro", "pipeline", "backlog", "idle"].includes(which)) {
+if (!["all", "micro", "pipeline", "backlog", "idle", "soak"].includes(which)) {
   process.stderr.write(
-    "bench: wanted nothing, micro [NAME…], pipeline [NAME], backlog [MESSAGES] or idle [GATEWAYS]\n",
+    "bench: wanted nothing, micro [NAME…], pipeline [NAME], backlog [MESSAGES], idle [GATEWAYS] or soak [SECONDS [MESSAGES/s]]\n",
   );
   process.exit(2);
 }
@@ -23,6 +24,7 @@ if (which === "all" || which === "micro") await runMicro();
 if (which === "all" || which === "pipeline") await runPipeline();
 if (which === "all" || which === "backlog") await runBacklog(Number((which === "backlog" && only[0]) || 1_000_000));
 if (which === "all" || which === "idle") await runIdle(Number((which === "idle" && only[0]) || 1000));
+if (which === "soak") await runSoak(Number(only[0] ?? 60), Number(only[1] ?? 10_000));
 
 async function runMicro(): Promise<void> {
   // What the parts read from beside `src/`, for the copy that is measured here.
@@ -92,6 +94,17 @@ async function runIdle(gateways: number): Promise<void> {
   process.stdout.write(
     `\n${gateways} gateways that say nothing, each with its connection upstream\n${tableText(heads, rows)}`,
   );
+}
+
+async function runSoak(seconds: number, rate: number): Promise<void> {
+  const { sent, acknowledged, arrived, earlyBytes, lateBytes, note } = await measureSoak(rate, seconds);
+  const rows = [
+    ["dragoman run", `${acknowledged} of ${sent}`, `${arrived} of ${sent}`]
+      .concat([earlyBytes, lateBytes].map((bytes) => figure(bytes / 2 ** 20)))
+      .concat(figure((lateBytes / earlyBytes - 1) * 100)),
+  ];
+  const heads = ["", "acknowledged", "arrived", "memory MiB, warm", "at the end", "growth %"];
+  process.stdout.write(`\n${rate} messages/s for ${seconds} s; ${note}\n${tableText(heads, rows)}`);
 }
 
 function progress({ subject, upstream, note }: PipelineFigure): void {

@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
 import { startChild } from "./child.ts";
 import { startDragoman } from "./dragoman.ts";
 import type { IdleLoad } from "./idle-load.ts";
 import type { SinkQuestion } from "./sink.ts";
-import { cpuSecondsOf, type RunningSubject, startBaseline } from "./subject.ts";
+import { cpuSecondsOf, type RunningSubject, residentBytesOf, startBaseline } from "./subject.ts";
 
 /** What a gateway costs that is connected and says nothing, with its connection upstream. */
 export interface IdleFigure {
@@ -61,16 +60,6 @@ async function measureOne(start: Start, gateways: number): Promise<{ bytes: numb
 
 function startIdleBaseline(options: Parameters<typeof startDragoman>[0]): Promise<RunningSubject> {
   return startBaseline("received", options);
-}
-
-/** NaN where the system does not say (not Linux). */
-function residentBytesOf(pid: number): number {
-  try {
-    const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
-    return Number(kibibytes) * 1024;
-  } catch {
-    return Number.NaN;
-  }
 }
 
 function pause(ms: number): Promise<void> {

@@ -44,3 +44,13 @@ export function cpuSecondsOf(pid: number): number {
     return Number.NaN;
   }
 }
+
+/** Resident memory of a process; NaN where the system does not say (not Linux). */
+export function residentBytesOf(pid: number): number {
+  try {
+    const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8")) ?? [];
+    return Number(kibibytes) * 1024;
+  } catch {
+    return Number.NaN;
+  }
+}
