@@ -32,8 +32,6 @@ const maxWaitingBytes = 256 * 1024;
 /** The bit that marks a packet as sent again. */
 const dup = 0x08;
 
-const pingresp = Uint8Array.of(0xd0, 0);
-
 /**
  * What a client says, from CONNECT to the end of its connection: reads it, answers what needs no decision, and hands the
  * rest to its session.
@@ -75,6 +73,8 @@ export class Dialogue {
     this.#connection.heardMs = this.#options.now();
     this.#keepAlive?.refresh();
     this.#frames.push(chunk);
+    // What still comes to a connection that ends is read and forgotten: see there.
+    if (this.#connection.isEnded) return;
     if (this.#session === undefined || this.#session.inbox.waitingBytes <= maxWaitingBytes) return;
     this.#isPaused = true;
     socket.pause();
@@ -108,7 +108,7 @@ export class Dialogue {
         return;
       case 0xc0:
         if (end > start) this.#end(malformedPacket, "malformed PINGREQ");
-        else this.#connection.wire.send(pingresp);
+        else this.#connection.wire.pong();
         return;
       default:
         if (header >>> 4 === 3) this.#publish(session, header, bytes, start, end);

@@ -3,12 +3,17 @@ import type { Socket } from "node:net";
 /** What a client may leave unread before it counts as stuck. */
 const maxUnreadBytes = 4 * 1024 * 1024;
 
+/** About what a write takes up besides its bytes while it waits. */
+const bytesPerWrite = 256;
+
 /** Writes packets of ours to a socket, all of one turn of the event loop in one system call. */
 export class Wire {
   readonly #socket: Socket;
   readonly #stuck: () => void;
   readonly #flushNow = (): void => this.flush();
   #acknowledgements: number[] = [];
+  /** Writes since nothing was waiting. */
+  #writes = 0;
   #flushes = false;
   #corked = false;
 
@@ -24,7 +29,13 @@ export class Wire {
       this.#corked = true;
       this.#socket.cork();
     }
-    this.#socket.write(bytes);
+    this.#write(bytes);
+    this.#flushSoon();
+  }
+
+  /** PINGRESP. */
+  pong(): void {
+    this.#acknowledgements.push(0xd0, 0);
     this.#flushSoon();
   }
 
@@ -40,13 +51,20 @@ export class Wire {
     if (this.#acknowledgements.length > 0) {
       const bytes = Buffer.from(this.#acknowledgements);
       this.#acknowledgements = [];
-      if (this.#socket.writable) this.#socket.write(bytes);
+      if (this.#socket.writable) this.#write(bytes);
     }
     if (this.#corked) {
       this.#corked = false;
       this.#socket.uncork();
     }
-    if (this.#socket.writableLength > maxUnreadBytes) this.#stuck();
+    const { writableLength } = this.#socket;
+    if (writableLength === 0) this.#writes = 0;
+    else if (writableLength + this.#writes * bytesPerWrite > maxUnreadBytes) this.#stuck();
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#writes += 1;
+    this.#socket.write(bytes);
   }
 
   #flushSoon(): void {
