@@ -20,7 +20,7 @@ export interface BacklogParts extends RecordReaderParts {
 /** Whether a message of a record is to be sent. */
 type IsOpen = (index: number) => boolean;
 
-const readRecords = 256;
+const readMessages = 256;
 const readBytes = 1024 * 1024;
 
 /**
@@ -118,13 +118,16 @@ export class Backlog {
   }
 
   #readStep(): void {
-    const { dispatch, spool } = this.#parts;
+    const { dispatch, engine, share, spool } = this.#parts;
     if (this.#reruns.size > 0) {
       this.#readAgain();
       this.readOn();
       return;
     }
-    const records = spool.read(this.#cursor, readRecords, readBytes);
+    // No more than there is room for: what is left over would have to be read again.
+    const messages = Math.min(readMessages, share.messages - engine.load);
+    const bytes = Math.min(readBytes, share.bytes - this.#memory.bytes);
+    const records = spool.read(this.#cursor, messages, bytes);
     for (const record of records) {
       if (!this.#hasRoom) break;
       this.#cursor = record.seq;
@@ -143,7 +146,7 @@ export class Backlog {
   #readAgain(): void {
     const { spool } = this.#parts;
     let bytes = 0;
-    for (let records = 0; records < readRecords && bytes < readBytes && this.#hasRoom; records++) {
+    for (let records = 0; records < readMessages && bytes < readBytes && this.#hasRoom; records++) {
       const rerun = this.#reruns.take();
       if (rerun === undefined) return;
       const { seq, indexes } = rerun;

@@ -147,13 +147,14 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
 
   read(afterSeq: number, limit: number, maxBytes: number): readonly SpoolRecord[] {
     const records: SpoolRecord[] = [];
+    let messages = 0;
     let bytes = 0;
     for (const state of this.#openStates(afterSeq)) {
-      if (records.length >= limit || (records.length > 0 && bytes + state.payloadLength > maxBytes)) break;
-      const record = this.#recordOf(state.seq);
-      if (record === undefined) continue;
-      records.push(record);
+      messages += state.open;
       bytes += state.payloadLength;
+      if (records.length > 0 && (messages > limit || bytes > maxBytes)) break;
+      const record = this.#recordOf(state.seq);
+      if (record !== undefined) records.push(record);
     }
     return records;
   }

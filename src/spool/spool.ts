@@ -127,8 +127,8 @@ export interface GatewaySpool {
    */
   recount(seq: number, count: number): void;
   /**
-   * Records behind `afterSeq`, in order, that hold messages still to be sent; at most `limit` of them and, but for the first,
-   * `maxBytes` payload bytes together. Empty: there is nothing more.
+   * Records behind `afterSeq`, in order, that hold messages still to be sent: at most `limit` of those and `maxBytes` payload
+   * bytes together, but for the first record, which may be larger. Empty: there is nothing more.
    */
   read(afterSeq: number, limit: number, maxBytes: number): readonly SpoolRecord[];
   /**

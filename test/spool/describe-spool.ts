@@ -67,13 +67,25 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
       expect(textsOf(gateway.read(0, 10, 1000))).toEqual(["before"]);
     });
 
-    test("read() is bounded by records, by bytes, and by where it starts", async () => {
+    test("read() is bounded by messages, by bytes, and by where it starts", async () => {
       const records = await Promise.all(["aaaa", "bbbb", "cccc"].map((text) => gateway.append(arrival(text))));
       expect(textsOf(gateway.read(0, 2, 1000))).toEqual(["aaaa", "bbbb"]);
       expect(textsOf(gateway.read(0, 10, 9))).toEqual(["aaaa", "bbbb"]);
       expect(textsOf(gateway.read(0, 10, 1))).toEqual(["aaaa"]);
       expect(textsOf(gateway.read(records[0]?.seq ?? 0, 10, 1000))).toEqual(["bbbb", "cccc"]);
       expect(gateway.read(records[2]?.seq ?? 0, 10, 1000)).toEqual([]);
+    });
+
+    test("read() counts the messages of a record that are to be sent, and gives the first whatever its size", async () => {
+      const delivered = new Map([[0, { kind: "delivered" } as const]]);
+      await Promise.all([
+        gateway.append(arrival("one of two", { count: 2, fates: delivered })),
+        gateway.append(arrival("three", { count: 3 })),
+        gateway.append(arrival("one")),
+      ]);
+      expect(textsOf(gateway.read(0, 4, 1000))).toEqual(["one of two", "three"]);
+      expect(textsOf(gateway.read(0, 3, 1000))).toEqual(["one of two"]);
+      expect(textsOf(gateway.read(1, 1, 1000))).toEqual(["three"]);
     });
 
     test("oldestPendingMs() is of the oldest message that is open or parked", async () => {
