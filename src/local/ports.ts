@@ -3,6 +3,9 @@ import { createServer as createTlsServer, type TLSSocket, type TlsOptions, type 
 import type { DragomanError } from "../errors.ts";
 import { type ListenAddress, listenOn } from "./listen-address.ts";
 
+/** A client without a keep-alive that loses its power would be connected for ever: so the operating system asks. */
+const probeAfterMs = 60_000;
+
 export interface PortsHandlers {
   /** A connection, its TLS handshake done where it has one. */
   readonly accept: (socket: Socket) => void;
@@ -106,7 +109,7 @@ export class Ports {
   }
 
   async #open(address: ListenAddress): Promise<Port> {
-    const server = createTcpServer((socket) => {
+    const server = createTcpServer({ keepAlive: true, keepAliveInitialDelay: probeAfterMs }, (socket) => {
       const { objection, accept, refused } = this.#handlers;
       const reason = objection();
       if (reason !== undefined) {

@@ -93,7 +93,7 @@ test("openListener() acknowledges only what the sink took, whatever it is sent, 
     }),
     { numRuns: 1000, interruptAfterTimeLimit: 3_000 },
   );
-  await expect.poll(() => connected).toBe(1);
+  await expect.poll(() => connected, { timeout: 10_000 }).toBe(1);
   expect(listener.clients()).toMatchObject([{ gateway: "two" }]);
   const other = await enter(port, 5);
   other.send(publishPacket("a", 1, 1));

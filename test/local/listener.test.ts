@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { afterEach, expect, test } from "vitest";
 import type { Verdict } from "../../src/local/listener.ts";
 import type { Packet } from "../../src/message/packet.ts";
@@ -366,6 +367,23 @@ test("openListener() reads no further while much waits for its verdict, and does
   safe.open({ kind: "acknowledge" });
   for (let id = 1; id <= 20; id++) expect(await busy.next()).toMatchObject({ cmd: "puback", messageId: id });
 });
+
+test.runIf(process.platform === "linux")(
+  "openListener() has the operating system ask whether a client without keep-alive is still there",
+  async () => {
+    const { port } = await start();
+    await enter(port, 4, { keepalive: 0 });
+    const ours = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+    // Of each connection: its number, our address, theirs, its state (01: established), queues, which timer runs (02: keep-alive).
+    const timer = async (): Promise<string | undefined> =>
+      (await readFile("/proc/net/tcp", "utf8"))
+        .split("\n")
+        .map((line) => line.trim().split(/\s+/))
+        .find(([, local, , state]) => local === ours && state === "01")?.[5]
+        ?.slice(0, 2);
+    await expect.poll(timer, { timeout: 10_000 }).toBe("02");
+  },
+);
 
 test("openListener() listens on several addresses for one set of gateways", async () => {
   const { listener, heard } = await start({ local: { listen: ["mqtt://127.0.0.1:0", "mqtt://localhost:0"] } });
