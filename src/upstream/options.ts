@@ -100,9 +100,10 @@ export const upstreamSchema = {
           description: "Messages per second on one connection, all devices together.",
         },
         bytesPerSecond: {
-          type: "string",
-          format: "size",
-          atLeast: "1KiB",
+          anyOf: [
+            { type: "string", format: "size", atLeast: "1KiB" },
+            { type: "integer", minimum: 1024 },
+          ],
           description: "Payload bytes per second on one connection, all devices together.",
         },
         stateInterval: {
