@@ -13,6 +13,7 @@ import {
   type YAMLParseError,
   type YAMLWarning,
 } from "yaml";
+import { describeFault, ownFaults } from "../message/yaml-fault.ts";
 import { expandEnvironment, type Origin } from "./expand.ts";
 import type { Place } from "./mistake.ts";
 
@@ -85,7 +86,7 @@ export function readSource(file: string, options: ReadSourceOptions): Source {
       return { file: shown, line: Math.max(line, 1), column: Math.max(col, 1) };
     };
     // A warning is a tag that nobody resolves: `!secret x` is not the text x.
-    const faults = [...document.errors, ...document.warnings];
+    const faults = [...ownFaults(document.errors), ...document.warnings];
     for (const fault of faults) fail(from.pointer, placeAt(fault.pos[0]), yamlFault(fault));
     if (faults.length > 0) return undefined;
     return walk(document.contents as Node | null, {
@@ -212,7 +213,7 @@ const faults: ReadonlyMap<string, string> = new Map([
   ["ENAMETOOLONG", "the name is too long"],
 ]);
 
-function yamlFault({ code, message }: YAMLParseError | YAMLWarning): string {
-  if (code === "MULTIPLE_DOCS") return 'found a second document after "---", wanted one';
-  return `not YAML: ${message.replace(/\s+/g, " ").trim()}`;
+function yamlFault(fault: YAMLParseError | YAMLWarning): string {
+  if (fault.code === "MULTIPLE_DOCS") return 'found a second document after "---", wanted one';
+  return `not YAML: ${describeFault(fault)}`;
 }

@@ -1,4 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import { describeFault, ownFaults } from "../message/yaml-fault.ts";
 import type { Blame, Place } from "./mistake.ts";
 
 /** A YAML value with its place. `source` is a scalar as it was written, so that no digit of a number is lost. */
@@ -29,7 +30,9 @@ export function readYaml(file: string, text: string, blame: Blame): YamlNode | u
     const { line, col } = lines.linePos(offset);
     return { file, line, column: col };
   };
-  for (const error of document.errors) blame(placeOf(error.pos[0]), `Cannot read YAML: ${error.message}`);
+  for (const fault of ownFaults(document.errors)) {
+    blame(placeOf(fault.pos[0]), `Cannot read YAML: ${describeFault(fault)}`);
+  }
   return document.errors.length > 0 ? undefined : treeOf(document.contents, placeOf(0));
 
   function treeOf(node: unknown, outer: Place): YamlNode {

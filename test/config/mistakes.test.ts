@@ -57,6 +57,17 @@ describe("the file", () => {
         "dragoman.yaml:3:1: not YAML: Flow map in block collection must be sufficiently indented and end with a }",
       ],
     },
+    "a line indented too far": {
+      text: "local:\n  dialect: thingsboard\n   listen: []\nupstream:\n\tdialect: clearblade\n",
+      says: [
+        'dragoman.yaml:2:12: not YAML: found a second ":" in this value: indent the line below as its neighbours, or quote the value',
+        "dragoman.yaml:5:1: not YAML: Tabs are not allowed as indentation",
+      ],
+    },
+    "a first line that is indented": {
+      text: `  local: {}\n${"upstream: {}\n".repeat(9)}`,
+      says: ["dragoman.yaml:2:1: not YAML: found more behind the end of a value: indent this line as its neighbours"],
+    },
     empty: { text: "", says: ["dragoman.yaml:1:1: found nothing, wanted a mapping"] },
     "a list": { text: "- 1\n", says: ["dragoman.yaml:1:1: found a list, wanted a mapping"] },
     "a text": { text: "hello", says: ['dragoman.yaml:1:1: found "hello", wanted a mapping'] },
