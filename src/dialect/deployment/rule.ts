@@ -1,6 +1,6 @@
 import type { RuleRef } from "../../message/decoded.ts";
 import type { DropReason } from "../../message/fate.ts";
-import { choice, type Fields, fieldsOfMap, text } from "../fields.ts";
+import { type Fields, fieldsOfMap, text } from "../fields.ts";
 import { type Blame, oneOf, type Place } from "../mistake.ts";
 import { describeYaml, type YamlEntry, type YamlNode } from "../yaml-tree.ts";
 import { type Decimal, parseDecimal } from "./decimal.ts";
@@ -125,11 +125,12 @@ function readDrop(
   blame: Blame,
 ): Pick<MappingRule, "drops" | "dropsAll"> {
   if (entry === undefined) return { drops: [], dropsAll: undefined };
+  const wanted = '"all" for whole messages, or a list of keys, in which "*" stands for anything';
   if (entry.value.kind === "scalar") {
-    const isAll = choice(entry, ["all"], blame) !== undefined;
+    const isAll = entry.value.value === "all";
+    if (!isAll) blame(entry.value.at, `"drop" is ${describeYaml(entry.value)}, wanted ${wanted}`);
     return { drops: [], dropsAll: isAll ? (namesKinds ? "kinds" : "everything") : undefined };
   }
-  const wanted = '"all" for whole messages, or a list of keys, in which "*" stands for anything';
   return { drops: textsIn(entry, wanted, blame).map(({ source }) => parseGlob(source)), dropsAll: undefined };
 }
 

@@ -187,7 +187,10 @@ describe("compileDeployment() names each mistake and its place", () => {
     [
       "something else to drop",
       rule("drop: some", "lossy: because"),
-      ['4:11: "drop" is "some", wanted "all"', '5:5: The rule "r" loses nothing, wanted "lossy" left out'],
+      [
+        '4:11: "drop" is "some", wanted "all" for whole messages, or a list of keys, in which "*" stands for anything',
+        '5:5: The rule "r" loses nothing, wanted "lossy" left out',
+      ],
     ],
     [
       "whole messages and more",
