@@ -35,7 +35,7 @@ export function addCheckCommand(program: Command, io: Io): void {
 /** Checks each file and prints one line for each that is right, or a line for each mistake. */
 export async function check(files: readonly string[], io: Io): Promise<number> {
   const mappings = files.flatMap((file) => mappingIn(file, "dialect") ?? []);
-  let count = 0;
+  const told = new Set<string>(); // a mapping may be named here and by a configuration
   for (const file of new Set(files)) {
     const mapping = mappings.find((candidate) => candidate.file === file);
     const own = mappingIn(file, "mapping");
@@ -47,10 +47,13 @@ export async function check(files: readonly string[], io: Io): Promise<number> {
           : await checkConfig(file, io);
     if (typeof outcome === "string") io.stdout.write(`${file}: ok, ${outcome}\n`);
     else {
-      count += outcome.length;
-      for (const mistake of outcome) io.stdout.write(`${formatMistake(mistake)}\n`);
+      for (const line of outcome.map(formatMistake)) {
+        if (!told.has(line)) io.stdout.write(`${line}\n`);
+        told.add(line);
+      }
     }
   }
+  const count = told.size;
   if (count > 0) io.stderr.write(`dragoman: found ${count === 1 ? "1 mistake" : `${count} mistakes`}\n`);
   return count === 0 ? 0 : 2;
 }

@@ -80,6 +80,16 @@ examples:
   - { device: a, state: { t: 1 }, becomes: { temperature: 1 } }
 `;
 
+test("check tells a mistake once, where a mapping is named by itself and by a configuration", async () => {
+  const mistaken = plant.replace("becomes: { temperature", "becomes: { t");
+  const { out, err } = await check({
+    "dragoman.yaml": configText({ mapping: "plant.yaml" }),
+    "plant.yaml": mistaken,
+  });
+  expect(out.match(/^plant\.yaml:.*/gm)).toHaveLength(1);
+  expect(err).toBe("dragoman: found 1 mistake\n");
+});
+
 test("check proves a mapping of the deployment's own, by itself or with the configuration that names it", async () => {
   const { url } = dialectNamed("clearblade").bind({ location: "us-central1" });
   const about = 'mapping plant, 2 rules, 1 example, lost on purpose: the keys "debug" (noise)';
