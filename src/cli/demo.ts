@@ -78,6 +78,7 @@ async function serve(world: DemoWorld, { local, upstream, io }: Serving): Promis
 dragoman stands between a gateway that speaks ${local} (${listen}) and a stand-in cloud that speaks ${upstream}.
 Its configuration: ${world.configFile}
 Its dashboard:     ${world.bridge.admin}/#trace
+                   (open it first: the trace shows what passes while you look)
 ${gateway === undefined ? gatewayLines(new URL(listen).port) : simulatedLines}
 Send a configuration and a command from the cloud (from another terminal):
 

@@ -48,7 +48,9 @@ export function TraceView({ live, status, trace }: ViewProps) {
         {missed > 0 && `${count(missed)} packets passed too fast to be shown. `}
         What is secret, and what nobody understood, is shown as •••.
       </p>
-      {entries.length === 0 && !isPaused && <p class="quiet">Waiting for the next packet…</p>}
+      {entries.length === 0 && !isPaused && (
+        <p class="quiet">Waiting for the next packet… Packets are traced only while this view is open.</p>
+      )}
       <ol class="plain trace" aria-label="Packets, the newest first">
         {entries.map((entry) => (
           <TraceEntryView key={entry.key} entry={entry} />

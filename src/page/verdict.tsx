@@ -38,7 +38,7 @@ export function Verdict({ live: { status, isConnected, nowMs } }: { live: Live }
         </p>
       )}
       <p class="quiet facts">
-        <span>version {status.version}</span>
+        {status.version !== "" && <span>version {status.version}</span>}
         <span title={`since ${dateAndTime(status.startedMs)}`}>up {duration(nowMs - status.startedMs)}</span>
         <span>{status.listen.length === 0 ? "not listening" : `listening on ${status.listen.join(", ")}`}</span>
       </p>

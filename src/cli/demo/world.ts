@@ -7,6 +7,7 @@ import { loadConfig } from "../../config.ts";
 import { DragomanError } from "../../errors.ts";
 import type { Log } from "../../message/log.ts";
 import { makeKeys } from "../key-pair.ts";
+import { packageVersion } from "../version.ts";
 import { type DemoCloud, openIotCoreDemo, openThingsBoardDemo } from "./cloud.ts";
 import { exampleConfig, exampleMark } from "./example-config.ts";
 import { connectIotCoreGateway, connectThingsBoardGateway, type DemoGateway } from "./gateway.ts";
@@ -68,6 +69,7 @@ export async function openDemo(options: DemoOptions): Promise<DemoWorld> {
     }
     const bridge = await openBridge(loaded.config, {
       log: options.log,
+      version: packageVersion(),
       ...(options.trace === undefined ? {} : { trace: options.trace }),
     });
     const url = bridge.listen[0] ?? "";
