@@ -42,7 +42,7 @@ any, all are meant. The bridge is asked where it runs, else its files are opened
           "dragoman spool list",
           'dragoman spool list --device "Device A" --reason refused --age 1h',
           "dragoman spool show --id 1042.0",
-          ['dragoman spool retry --reason "wrong shape"', "after the mapping was mended and the bridge restarted"],
+          ['dragoman spool retry --reason "wrong shape"', "after the mapping was mended and taken over"],
           "dragoman spool discard --gateway gw-01 --fate quarantined --yes",
         ],
         exitCodes,
