@@ -71,7 +71,9 @@ export function readSource(file: string, options: ReadSourceOptions): Source {
   function readYaml(path: string, shown: string, from: { pointer: string; place: Place }): unknown {
     const found = read(path);
     if ("fault" in found) {
-      fail(from.pointer, from.place, `cannot read "${shown}": ${found.fault}`);
+      const isFirst = from.pointer === "" && found.fault === noSuchFile;
+      const hint = isFirst ? '; "dragoman init" writes a first configuration' : "";
+      fail(from.pointer, from.place, `cannot read "${shown}": ${found.fault}${hint}`);
       return undefined;
     }
     const lines = new LineCounter();
@@ -205,8 +207,10 @@ export function readText(path: string): { readonly text: string } | { readonly f
   }
 }
 
+const noSuchFile = "no such file";
+
 const faults: ReadonlyMap<string, string> = new Map([
-  ["ENOENT", "no such file"],
+  ["ENOENT", noSuchFile],
   ["EISDIR", "it is a folder"],
   ["EACCES", "permission denied"],
   ["ENOTDIR", "a part of its path is no folder"],

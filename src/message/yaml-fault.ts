@@ -21,6 +21,7 @@ export function ownFaults<Fault extends YamlFault>(faults: readonly Fault[]): re
 
 /** What is wrong, on one line, in words of what to do where the library speaks of grammar. */
 export function describeFault({ code, message }: YamlFault): string {
-  if (message.endsWith("at node end")) return "found more behind the end of a value: indent this line as its neighbours";
+  if (message.endsWith("at node end"))
+    return "found more behind the end of a value: indent this line as its neighbours";
   return meanings.get(code) ?? message.replace(/\s+/g, " ").trim();
 }

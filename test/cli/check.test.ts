@@ -44,7 +44,9 @@ test("check tells the mistakes of all files on stdout, and ends with 2", async (
 test("check without a file reads dragoman.yaml in the current folder", async () => {
   const io = testIo();
   expect(await runProgram(["check"], io)).toBe(2);
-  expect(io.out()).toBe('dragoman.yaml:1:1: cannot read "dragoman.yaml": no such file\n');
+  expect(io.out()).toBe(
+    'dragoman.yaml:1:1: cannot read "dragoman.yaml": no such file; "dragoman init" writes a first configuration\n',
+  );
 });
 
 const mapping = `

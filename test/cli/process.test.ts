@@ -54,7 +54,7 @@ test("the built program finds its version and mappings, and ends with the comman
   expect(await dragoman(["run", "no.yaml"], { cwd })).toEqual({
     code: 2,
     out: "",
-    err: 'no.yaml:1:1: cannot read "no.yaml": no such file\n',
+    err: 'no.yaml:1:1: cannot read "no.yaml": no such file; "dragoman init" writes a first configuration\n',
   });
 });
 

@@ -46,7 +46,14 @@ describe("the file", () => {
     const loaded = await loadConfig(join("no", "such.yaml"), { env: {} });
     expect(loaded).toEqual({
       files: [resolve("no/such.yaml")],
-      mistakes: [{ file: "no/such.yaml", line: 1, column: 1, message: 'cannot read "no/such.yaml": no such file' }],
+      mistakes: [
+        {
+          file: "no/such.yaml",
+          line: 1,
+          column: 1,
+          message: 'cannot read "no/such.yaml": no such file; "dragoman init" writes a first configuration',
+        },
+      ],
     });
   });
   each({
