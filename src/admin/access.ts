@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { isIP } from "node:net";
 import type { Context, MiddlewareHandler } from "hono";
+import { isLoopback } from "../message/loopback.ts";
 import type { Secret } from "../message/secret.ts";
 
 /** Tells who may read. Always true where no token is configured. */
@@ -38,11 +38,11 @@ export function readersOnly(mayRead: MayRead): MiddlewareHandler {
  * @param hostname What the server listens on, as in a URL: `127.0.0.1`, `[::1]`, `localhost`.
  */
 export function ownHostOnly(hostname: string): MiddlewareHandler {
-  if (!isLoopback(hostname)) return (_context, next) => next();
+  if (!isLoopback(withoutBrackets(hostname))) return (_context, next) => next();
   return async (context, next) => {
     // Any port: a tunnel may begin on another one.
     const name = (context.req.header("host") ?? "").replace(/:\d*$/, "");
-    if (isLoopback(name)) return next();
+    if (isLoopback(withoutBrackets(name))) return next();
     return context.json({ error: "the Host header must name this machine: localhost, 127.0.0.1 or [::1]" }, 403);
   };
 }
@@ -67,14 +67,12 @@ export const jsonOnly: MiddlewareHandler = async (context, next) => {
   return context.json({ error: "wanted content-type: application/json" }, 415, { connection: "close" });
 };
 
-function hostOf(url: string): string | undefined {
-  return URL.canParse(url) ? new URL(url).host : undefined;
+function withoutBrackets(hostname: string): string {
+  return hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
-/** Whether only this machine can reach the address. */
-function isLoopback(hostname: string): boolean {
-  const address = hostname.replace(/^\[(.*)\]$/, "$1").toLowerCase();
-  return address === "localhost" || address === "::1" || (isIP(address) === 4 && address.startsWith("127."));
+function hostOf(url: string): string | undefined {
+  return URL.canParse(url) ? new URL(url).host : undefined;
 }
 
 function digest(text: string): Buffer {

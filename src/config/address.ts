@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { isLoopback } from "../message/loopback.ts";
 
 /** Where to listen or connect: `host` without brackets. */
 export interface Address {
@@ -41,10 +42,4 @@ export function maskedUrl(url: string): string {
 
 function isHostName(host: string): boolean {
   return /^[a-z0-9]([a-z0-9._-]*[a-z0-9])?\.?$/i.test(host) && host.length <= 253;
-}
-
-function isLoopback(host: string): boolean {
-  if (isIP(host) === 4) return host.startsWith("127.");
-  if (isIP(host) === 6) return /^(0*:)*:?0*1$/.test(host) && !/[^0:1]/.test(host);
-  return host.toLowerCase() === "localhost" || host.toLowerCase().endsWith(".localhost");
 }

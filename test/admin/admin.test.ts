@@ -158,6 +158,7 @@ describe("openAdmin() keeps out", () => {
       `evil.example:${port}`,
       "127.0.0.1.evil.example",
       "localhost.evil.example:80",
+      "evil.localhost",
     ]) {
       const answer = await get(admin, "/status", { host });
       expect([answer.status, answer.text.includes("gw-2")], host).toEqual([403, false]);

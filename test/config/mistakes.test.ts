@@ -418,6 +418,16 @@ describe("addresses", () => {
         'dragoman.yaml:2:100: upstream.url: found mqtt:// to a host that is not loopback, wanted mqtts://, or "upstream.allowPlaintext: true" if credentials and data may be read on the way',
       ],
     },
+    "plain text to a name that anyone may resolve": {
+      sections: {
+        local: "{ dialect: thingsboard, listen: ['mqtt://my.localhost', 'mqtt://[0:0:0:0:0:0:0:1]'] }",
+        admin: "{ listen: 'http://my.localhost:9464' }",
+      },
+      says: [
+        'dragoman.yaml:1:41: local.listen[0]: found mqtt:// on an address that is not loopback, wanted mqtts://, or "local.allowPlaintext: true" if credentials and data may be read on the way',
+        'dragoman.yaml:4:18: admin.listen: found an address that is not loopback, wanted "admin.token" as well',
+      ],
+    },
     "TLS without a certificate": {
       sections: { local: "{ dialect: thingsboard, listen: ['mqtts://127.0.0.1'] }" },
       says: ['dragoman.yaml:1:41: local.listen[0]: found mqtts:// without a certificate, wanted "local.tls" as well'],
