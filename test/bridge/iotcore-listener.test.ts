@@ -1,61 +1,19 @@
-import { readFileSync } from "node:fs";
-import type * as mqtt from "mqtt-packet";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { CloudDialect } from "../../src/cloud/variant.ts";
-import { mintToken, type TokenRecipe } from "../cloud/identity.ts";
-import { errorsIn, gatewayRsa, identityOf, publish, subscribe } from "../cloud/plant.ts";
+import {
+  connectOf,
+  type Expectation,
+  payloadOf,
+  sendPacket,
+  upVectors,
+  type Vector,
+} from "../cloud/iotcore-vectors.ts";
+import { errorsIn, publish, subscribe } from "../cloud/plant.ts";
 import { openRawClient, type RawClient } from "../cloud/raw-client.ts";
 import { eventually } from "./harness.ts";
 import { openRegistryPlant, type RegistryPlant, type RegistryPlantOptions } from "./registry-plant.ts";
 
-interface Vector {
-  readonly id: string;
-  readonly variant: CloudDialect;
-  readonly direction: "up" | "down";
-  readonly packet?: "CONNECT" | "SUBSCRIBE" | "PUBACK" | "PUBREC" | "CONNACK";
-  readonly topic: string | null;
-  readonly qos: 0 | 1 | 2 | null;
-  readonly payload: string | { readonly $repeat: string; readonly $times: number } | null;
-  readonly packetId?: number;
-  readonly connect?: {
-    clientId: string;
-    username: string;
-    password: string;
-    protocolLevel: 3 | 4 | 5;
-    keepAlive: number;
-    clean: boolean;
-    will?: mqtt.IConnectPacket["will"];
-  };
-  readonly jwt?: TokenRecipe & { readonly key: string };
-  readonly context?: string;
-  readonly meaning: { readonly kind: string; readonly device: string | null; readonly subfolder?: string };
-  readonly expect: Expectation & {
-    readonly strict?: Expectation;
-    readonly lenient?: true | { readonly coalesce: true };
-  };
-}
-
-interface Expectation {
-  readonly connack?: number | null;
-  readonly closesOther?: boolean;
-  readonly suback?: number;
-  readonly puback?: boolean;
-  readonly close?: boolean;
-  readonly error?: string;
-  readonly errorTopic?: string;
-  readonly attached?: readonly string[];
-  readonly sinkAttributes?: Readonly<Record<string, string>>;
-  readonly warn?: string;
-  readonly deliver?: "latest-config-once";
-  readonly deviceAckTime?: "set";
-  readonly deliverOnly?: "no-subfolder";
-}
-
-const vectors: readonly Vector[] = JSON.parse(
-  readFileSync(new URL("../vectors/iotcore-vectors.json", import.meta.url), "utf8"),
-);
 /** A registry without an event sink is nothing that a bridge can have: its sink is the cloud behind it. */
-const up = vectors.filter(({ direction, context = "" }) => direction === "up" && !/no event sink/.test(context));
+const up = upVectors.filter(({ context = "" }) => !/no event sink/.test(context));
 const others = { google: "clearblade", clearblade: "google", omnicore: "omnicore" } as const;
 const settling = 60_000;
 const probing = 50_000;
@@ -92,23 +50,10 @@ function optionsFor({ variant, context = "" }: Vector, mode: "strict" | "lenient
 const crowd: readonly string[] = Array.from({ length: 1000 }, (_, at) => `crowd-${at}`);
 
 async function checkConnect(vector: Vector, expected: Expectation, plant: RegistryPlant): Promise<void> {
-  const { connect } = vector;
-  if (connect === undefined) throw new Error("vector has no connect");
   const other = /another live connection/.test(vector.context ?? "") ? await plant.connect("gw-01") : undefined;
   const client = await openRawClient(plant.bridge.url);
   onTestFinished(() => client.end());
-  const level = connect.protocolLevel;
-  client.send({
-    cmd: "connect",
-    protocolId: level === 3 ? "MQIsdp" : "MQTT",
-    protocolVersion: level,
-    clientId: connect.clientId,
-    username: connect.username,
-    password: Buffer.from(tokenOf(vector) ?? ""),
-    keepalive: connect.keepAlive,
-    clean: connect.clean,
-    ...(connect.will === undefined ? {} : { will: connect.will }),
-  });
+  client.send(connectOf(vector));
   if (expected.connack !== null) {
     expect(await client.next("connack")).toMatchObject({ returnCode: expected.connack, sessionPresent: false });
   }
@@ -124,7 +69,7 @@ async function checkPacket(vector: Vector, expected: Expectation, plant: Registr
   const { cloud, bridge } = plant;
   const client = await prepare(vector, plant);
   const before = client.heard.length;
-  await act(vector, client, plant);
+  await sendPacket(vector, client, plant.topic("sensor-7", "config"));
   if (expected.deliver !== undefined) await client.next("publish");
   if (expected.close === true) await client.closed;
   else await settle(client, plant, selfOf(vector));
@@ -212,41 +157,4 @@ async function checkTopCommands(client: RawClient, { cloud, topic }: RegistryPla
   await eventually(() => cloud.sendCommand("sensor-7", "x", "ota")).toEqual({ delivered: true });
   expect(cloud.sendCommand("sensor-7", "x")).toEqual({ delivered: true });
   expect(await client.next("publish")).toMatchObject({ topic: topic("sensor-7", "commands") });
-}
-
-async function act(vector: Vector, client: RawClient, { topic }: RegistryPlant): Promise<void> {
-  switch (vector.packet) {
-    case undefined:
-      client.send(publish(vector.topic ?? "", payloadOf(vector), 3000, vector.qos ?? 1));
-      return;
-    case "SUBSCRIBE":
-      client.send(subscribe(3000, [vector.topic ?? "", vector.qos ?? 1]));
-      return;
-    case "PUBACK": {
-      let messageId = vector.packetId ?? 0;
-      if (/sent at QoS 1 with packet id/.test(vector.context ?? "")) {
-        client.send(subscribe(3000, [topic("sensor-7", "config"), 1]));
-        messageId = (await client.next("publish")).messageId ?? 0;
-      }
-      client.send({ cmd: "puback", messageId });
-      return;
-    }
-    case "PUBREC":
-      client.send({ cmd: "pubrec", messageId: vector.packetId ?? 0 });
-      return;
-    default:
-      throw new Error(`cannot send ${vector.packet}`);
-  }
-}
-
-function tokenOf({ jwt }: Vector): string | undefined {
-  if (jwt === undefined) return undefined;
-  return mintToken(jwt.alg === "RS256" ? gatewayRsa : identityOf(jwt.key), jwt);
-}
-
-function payloadOf(vector: Vector): Buffer {
-  const { payload } = vector;
-  if (payload === null) return Buffer.alloc(0);
-  if (typeof payload === "string") return Buffer.from(payload.replace(/\$\{jwt\}/, tokenOf(vector) ?? ""));
-  return Buffer.from(payload.$repeat.repeat(payload.$times));
 }

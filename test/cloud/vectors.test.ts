@@ -1,59 +1,9 @@
-import { readFileSync } from "node:fs";
-import type * as mqtt from "mqtt-packet";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Cloud } from "../../src/cloud/cloud.ts";
-import type { CloudDialect } from "../../src/cloud/variant.ts";
-import { mintToken, type TokenRecipe } from "./identity.ts";
-import { errorsIn, gatewayRsa, identityOf, openPlant, type PlantOptions, publish, subscribe } from "./plant.ts";
+import { mintToken } from "./identity.ts";
+import { connectOf, type Expectation, payloadOf, sendPacket, upVectors, type Vector } from "./iotcore-vectors.ts";
+import { errorsIn, identityOf, openPlant, type PlantOptions, publish, subscribe } from "./plant.ts";
 import { openRawClient, type RawClient } from "./raw-client.ts";
-
-interface Vector {
-  readonly id: string;
-  readonly variant: CloudDialect;
-  readonly direction: "up" | "down";
-  readonly packet?: "CONNECT" | "SUBSCRIBE" | "PUBACK" | "PUBREC" | "CONNACK";
-  readonly topic: string | null;
-  readonly qos: 0 | 1 | 2 | null;
-  readonly payload: string | { readonly $repeat: string; readonly $times: number } | null;
-  readonly packetId?: number;
-  readonly connect?: {
-    clientId: string;
-    username: string;
-    password: string;
-    protocolLevel: 3 | 4 | 5;
-    keepAlive: number;
-    clean: boolean;
-    will?: mqtt.IConnectPacket["will"];
-  };
-  readonly jwt?: TokenRecipe & { readonly key: string };
-  readonly context?: string;
-  readonly meaning: { readonly kind: string; readonly device: string | null; readonly subfolder?: string };
-  readonly expect: Expectation & { readonly strict?: Expectation };
-}
-
-interface Expectation {
-  readonly connack?: number | null;
-  readonly sessionPresent?: boolean;
-  readonly closesOther?: boolean;
-  readonly suback?: number;
-  readonly puback?: boolean;
-  readonly close?: boolean;
-  readonly error?: string;
-  readonly errorTopic?: string;
-  readonly attached?: readonly string[];
-  readonly sinkAttributes?: Readonly<Record<string, string>>;
-  readonly warn?: string;
-  readonly deliver?: "latest-config-once";
-  readonly deviceAckTime?: "set";
-  readonly lastErrorStatus?: boolean;
-  readonly stored?: boolean;
-  readonly deliverOnly?: "no-subfolder";
-}
-
-const vectors: readonly Vector[] = JSON.parse(
-  readFileSync(new URL("../vectors/iotcore-vectors.json", import.meta.url), "utf8"),
-);
-const up = vectors.filter((vector) => vector.direction === "up");
 
 let cloud: Cloud;
 const clients: RawClient[] = [];
@@ -63,7 +13,7 @@ afterEach(async () => {
 });
 
 describe.each(["strict", "lenient"] as const)("a %s stand-in cloud answers as the vectors say:", (mode) => {
-  test.each(up.map((vector) => [vector.id, vector] as const))("%s", async (_id, vector) => {
+  test.each(upVectors.map((vector) => [vector.id, vector] as const))("%s", async (_id, vector) => {
     const expected = { ...vector.expect, ...(mode === "strict" ? vector.expect.strict : {}) };
     const context = vector.context ?? "";
     let nowMs = Date.now();
@@ -98,7 +48,7 @@ describe.each(["strict", "lenient"] as const)("a %s stand-in cloud answers as th
       client.send({ cmd: "puback", messageId: first.messageId ?? 0 });
     }
     const before = client.heard.length;
-    await act(vector, client);
+    await sendPacket(vector, client, topic("sensor-7", "config"));
     if (expected.close === true) await client.closed;
     else await client.settle();
     const answers = client.heard.slice(before);
@@ -182,23 +132,10 @@ async function open(device: string): Promise<RawClient> {
 }
 
 async function checkConnect(vector: Vector, expected: Expectation): Promise<void> {
-  const { connect } = vector;
-  if (connect === undefined) throw new Error("vector has no connect");
   const other = /another live connection/.test(vector.context ?? "") ? await open("gw-01") : undefined;
   const client = await openRawClient(cloud.urls[0] ?? "");
   clients.push(client);
-  const level = connect.protocolLevel;
-  client.send({
-    cmd: "connect",
-    protocolId: level === 3 ? "MQIsdp" : "MQTT",
-    protocolVersion: level,
-    clientId: connect.clientId,
-    username: connect.username,
-    password: Buffer.from(tokenOf(vector) ?? ""),
-    keepalive: connect.keepAlive,
-    clean: connect.clean,
-    ...(connect.will === undefined ? {} : { will: connect.will }),
-  });
+  client.send(connectOf(vector));
   if (expected.connack === null) await client.closed;
   else {
     const connack = await client.next("connack");
@@ -214,44 +151,6 @@ async function checkConnect(vector: Vector, expected: Expectation): Promise<void
     expect(cloud.deviceOf("gw-01")?.lastErrorStatus).toMatchObject({ code: 6 });
   }
   if (expected.warn !== undefined) expect(warnings()).toContain(expected.warn);
-}
-
-async function act(vector: Vector, client: RawClient): Promise<void> {
-  const topic = vector.topic ?? "";
-  switch (vector.packet) {
-    case undefined:
-      client.send(publish(topic, payloadOf(vector), 3000, vector.qos ?? 1));
-      return;
-    case "SUBSCRIBE":
-      client.send(subscribe(3000, [topic, vector.qos ?? 1]));
-      return;
-    case "PUBACK": {
-      let messageId = vector.packetId ?? 0;
-      if (/sent at QoS 1 with packet id/.test(vector.context ?? "")) {
-        client.send(subscribe(3000, ["/devices/sensor-7/config", 1]));
-        messageId = (await client.next("publish")).messageId ?? 0;
-      }
-      client.send({ cmd: "puback", messageId });
-      return;
-    }
-    case "PUBREC":
-      client.send({ cmd: "pubrec", messageId: vector.packetId ?? 0 });
-      return;
-    default:
-      throw new Error(`cannot send ${vector.packet}`);
-  }
-}
-
-function tokenOf({ jwt }: Vector): string | undefined {
-  if (jwt === undefined) return undefined;
-  return mintToken(jwt.alg === "RS256" ? gatewayRsa : identityOf(jwt.key), jwt);
-}
-
-function payloadOf(vector: Vector): Buffer {
-  const { payload } = vector;
-  if (payload === null) return Buffer.alloc(0);
-  if (typeof payload === "string") return Buffer.from(payload.replace(/\$\{jwt\}/, tokenOf(vector) ?? ""));
-  return Buffer.from(payload.$repeat.repeat(payload.$times));
 }
 
 function warnings(): string[] {
