@@ -1,21 +1,10 @@
 import { Socket } from "node:net";
 import type { Packet } from "mqtt-packet";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { openUpstream } from "../../src/upstream/connection.ts";
 import type { FakePeer } from "./fake-server.ts";
-import { type FakeOptions, openToFake } from "./open-to-fake.ts";
+import { openToFake } from "./open-to-fake.ts";
 import { createRecorder, packet } from "./recorder.ts";
-
-const opened: { close(): Promise<void> }[] = [];
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((fake) => fake.close()));
-});
-
-async function open(options: FakeOptions = {}) {
-  const fake = await openToFake(options);
-  opened.push(fake);
-  return fake;
-}
 
 /** Sends something that is answered at once, and returns what the client sent before that answer. */
 async function sentSoFar(peer: FakePeer, { acknowledge }: { acknowledge: () => Promise<void> }): Promise<Packet[]> {
@@ -29,7 +18,7 @@ async function sentSoFar(peer: FakePeer, { acknowledge }: { acknowledge: () => P
   }
 }
 
-const fenceOf = (fake: Awaited<ReturnType<typeof open>>) => ({
+const fenceOf = (fake: Awaited<ReturnType<typeof openToFake>>) => ({
   acknowledge: async () => {
     for (;;) {
       const received = await fake.next("received");
@@ -48,7 +37,7 @@ describe("CONNECT", () => {
     [4, "MQTT"],
     [5, "MQTT"],
   ] as const)("at level %i is clean, has no will, and carries the login", async (protocol, protocolId) => {
-    const fake = await open({ protocol });
+    const fake = await openToFake({ protocol });
     const connect = await (await fake.server.peer()).accept();
     expect(connect).toMatchObject({ protocolId, protocolVersion: protocol, clean: true, keepalive: 60 });
     expect(connect).toMatchObject({ clientId: "gw-01", username: "unused", password: Buffer.from("secret") });
@@ -58,14 +47,14 @@ describe("CONNECT", () => {
   });
 
   test("a login without user name and password sends neither", async () => {
-    const fake = await open({ login: async () => ({ clientId: "" }) });
+    const fake = await openToFake({ login: async () => ({ clientId: "" }) });
     const connect = await (await fake.server.peer()).nextOf("connect");
     expect([connect.username, connect.password]).toEqual([undefined, undefined]);
   });
 
   test("a login that fails is the reason credentials, and is tried again", async () => {
     let tries = 0;
-    const fake = await open({
+    const fake = await openToFake({
       login: async () => {
         tries += 1;
         if (tries === 1) throw new Error("the key is gone");
@@ -79,7 +68,7 @@ describe("CONNECT", () => {
   });
 
   test("a login that MQTT cannot carry is the reason credentials", async () => {
-    const fake = await open({ login: async () => ({ clientId: "gw-01", password: "hidden" }) });
+    const fake = await openToFake({ login: async () => ({ clientId: "gw-01", password: "hidden" }) });
     const { reason, detail } = await fake.next("closed");
     expect({ reason, detail }).toEqual({ reason: "credentials", detail: "Username is required to use password" });
   });
@@ -102,7 +91,7 @@ test("openUpstream() refuses a URL that is not MQTT's", () => {
 
 describe("publish()", () => {
   test("sends all of one turn, acknowledgements included, in one socket write", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     const peer = await fake.opened();
     peer.send(inboundPublish(5, "a/config"));
     const { inbound } = await fake.next("received");
@@ -118,7 +107,7 @@ describe("publish()", () => {
   });
 
   test("keeps the order of calls with subscribe() and unsubscribe()", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     const peer = await fake.opened();
     fake.connection.subscribe(
       [
@@ -146,7 +135,7 @@ describe("publish()", () => {
   });
 
   test("takes PUBACKs in any order, and repeated and unknown ones calmly", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     const peer = await fake.opened();
     for (const token of [10, 20, 30]) fake.connection.publish(packet("a"), token);
     for (const messageId of [3, 3, 1, 77, 1, 2]) peer.send({ cmd: "puback", messageId });
@@ -156,7 +145,7 @@ describe("publish()", () => {
   });
 
   test("reports v5 reason codes, those of the future too", async () => {
-    const fake = await open({ protocol: 5 });
+    const fake = await openToFake({ protocol: 5 });
     const peer = await fake.opened();
     for (let token = 1; token <= 4; token++) fake.connection.publish(packet("a"), token);
     peer.socket.write(Buffer.from([0x40, 2, 0, 1, 0x40, 3, 0, 2, 0x97, 0x40, 4, 0, 3, 0x83, 0, 0x40, 3, 0, 4, 0xee]));
@@ -164,7 +153,7 @@ describe("publish()", () => {
   });
 
   test("what is unacknowledged when the connection ends is reported in order, and not sent again", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     const peer = await fake.opened();
     for (const token of [1, 2, 3, 4, 5]) fake.connection.publish(packet("a", `${token}`), token);
     await peer.nextOf("publish");
@@ -179,14 +168,14 @@ describe("publish()", () => {
   });
 
   test("what is published while there is no connection waits for one", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     fake.connection.publish(packet("early"), 1);
     const peer = await fake.opened();
     expect(await peer.nextOf("publish")).toMatchObject({ topic: "early" });
   });
 
   test("tokenOf() knows a packet id until it is answered", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     const peer = await fake.opened();
     fake.connection.publish(packet("a"), 41);
     const { messageId = 0 } = await peer.nextOf("publish");
@@ -197,7 +186,7 @@ describe("publish()", () => {
   });
 
   test("keeps to the server's Receive Maximum, while acknowledgements overtake", async () => {
-    const fake = await open({ protocol: 5 });
+    const fake = await openToFake({ protocol: 5 });
     const peer = await fake.opened({ properties: { receiveMaximum: 2 } });
     for (let token = 1; token <= 5; token++) fake.connection.publish(packet("a", `${token}`), token);
     const first = await sentSoFar(peer, fenceOf(fake));
@@ -208,7 +197,7 @@ describe("publish()", () => {
   });
 
   test("a forgotten publish still counts against the Receive Maximum; a connection stuck in them is given up", async () => {
-    const fake = await open({ protocol: 5, keepaliveMs: 0 });
+    const fake = await openToFake({ protocol: 5, keepaliveMs: 0 });
     const peer = await fake.opened({ properties: { receiveMaximum: 2 } });
     for (const token of [1, 2]) fake.connection.publish(packet("a", `${token}`), token);
     await peer.nextOf("publish");
@@ -225,7 +214,7 @@ describe("publish()", () => {
   });
 
   test("waits for a server that does not read, encoding little ahead", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     const peer = await fake.opened();
     peer.socket.pause();
     const write = vi.spyOn(Socket.prototype, "write");
@@ -244,7 +233,7 @@ describe("publish()", () => {
 
 describe("inbound", () => {
   test("a packet in single bytes arrives whole", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     const peer = await fake.opened();
     const body = Buffer.from([0, 3, 0x61, 0x2f, 0x62, 0, 9, 0x78, 0x79]);
     for (const byte of [0x32, body.length, ...body]) peer.socket.write(Buffer.from([byte]));
@@ -252,7 +241,7 @@ describe("inbound", () => {
   });
 
   test("v5 properties are passed over", async () => {
-    const fake = await open({ protocol: 5 });
+    const fake = await openToFake({ protocol: 5 });
     const peer = await fake.opened();
     peer.send({
       ...{ cmd: "publish", topic: "a", payload: "x", qos: 0, dup: false, retain: false },
@@ -267,7 +256,7 @@ describe("inbound", () => {
   ] as const)(
     "a 12 MB packet at level %i is skipped, acknowledged and reported, and the next one arrives",
     async (protocol, reasonCode) => {
-      const fake = await open({ protocol });
+      const fake = await openToFake({ protocol });
       const peer = await fake.opened();
       peer.send(inboundPublish(8, "/devices/gw-01/config", Buffer.alloc(12_000_000)));
       peer.send(inboundPublish(9, "a", "small"));
@@ -293,7 +282,7 @@ describe("inbound", () => {
     ["a PUBACK of one byte", [0x40, 1, 0], "a malformed PUBACK"],
     ["a giant that is no PUBLISH", [0xd0, 0xff, 0xff, 0xff, 0x7f], "a packet of type 13"],
   ])("%s closes with the reason protocol", async (_name, bytes, text) => {
-    const fake = await open();
+    const fake = await openToFake();
     const peer = await fake.opened();
     peer.socket.write(Buffer.from(bytes));
     const { reason, detail } = await fake.next("closed");
@@ -303,7 +292,7 @@ describe("inbound", () => {
   });
 
   test("SUBACK codes that no standard knows are reported as they came", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     const peer = await fake.opened();
     fake.connection.subscribe(
       [
@@ -320,7 +309,7 @@ describe("inbound", () => {
 
 describe("time", () => {
   test("pings after three quarters of a keepalive without proof, and notices that nobody answers half a keepalive later", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     const peer = await fake.opened();
     fake.time.advance(45_000);
     await peer.nextOf("pingreq");
@@ -333,14 +322,14 @@ describe("time", () => {
   });
 
   test("takes the keepalive that a v5 server asks for", async () => {
-    const fake = await open({ protocol: 5 });
+    const fake = await openToFake({ protocol: 5 });
     const peer = await fake.opened({ properties: { serverKeepAlive: 20 } });
     fake.time.advance(15_000);
     await peer.nextOf("pingreq");
   });
 
   test("gives a connection up when the oldest publish has waited 30 s", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     const peer = await fake.opened();
     fake.connection.publish(packet("a"), 1);
     fake.connection.publish(packet("a"), 2);
@@ -354,7 +343,7 @@ describe("time", () => {
   });
 
   test("a server that is slow but answers in order is not given up", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     const peer = await fake.opened();
     for (let token = 1; token <= 4; token++) fake.connection.publish(packet("a"), token);
     await peer.nextOf("publish");
@@ -367,7 +356,7 @@ describe("time", () => {
   });
 
   test("a SUBSCRIBE without an answer fails alone, each filter of it", async () => {
-    const fake = await open({ keepaliveMs: 0 });
+    const fake = await openToFake({ keepaliveMs: 0 });
     const peer = await fake.opened();
     fake.connection.subscribe(
       [
@@ -384,7 +373,7 @@ describe("time", () => {
   });
 
   test("a server that takes the connection and says nothing is the reason timeout", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     await (await fake.server.peer()).nextOf("connect");
     fake.time.advance(30_000);
     expect(await fake.next("closed")).toMatchObject({ reason: "timeout", detail: "no CONNACK within 30 s" });
@@ -393,7 +382,7 @@ describe("time", () => {
 
 describe("close()", () => {
   test("sends DISCONNECT and reports what stayed unacknowledged when its time is up", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     const peer = await fake.opened();
     fake.connection.publish(packet("a"), 1);
     fake.connection.publish(packet("a"), 2);
@@ -409,15 +398,15 @@ describe("close()", () => {
   });
 
   test("while connecting, or waiting to, ends at once", async () => {
-    const connecting = await open();
+    const connecting = await openToFake();
     await connecting.server.peer();
     await connecting.connection.close({ drainMs: 60_000 });
     expect(await connecting.next("closed")).toMatchObject({ reason: "shutdown" });
 
-    const waiting = await open({ login: () => Promise.reject(new Error("no")) });
+    const waiting = await openToFake({ login: () => Promise.reject(new Error("no")) });
     await waiting.next("closed");
     await waiting.connection.close();
-    const atOnce = await open();
+    const atOnce = await openToFake();
     await atOnce.connection.close();
     for (const { connection, time } of [connecting, waiting, atOnce]) {
       expect([connection.state, time.due()]).toEqual(["closed", []]);

@@ -1,3 +1,4 @@
+import { onTestFinished } from "vitest";
 import {
   openUpstream,
   type UpstreamConnection,
@@ -7,11 +8,11 @@ import { openFakeServer } from "./fake-server.ts";
 import { createManualTimers } from "./manual-timers.ts";
 import { createRecorder } from "./recorder.ts";
 
-export interface FakeOptions extends Partial<UpstreamConnectionOptions> {
+interface FakeOptions extends Partial<UpstreamConnectionOptions> {
   readonly protocol?: 3 | 4 | 5;
 }
 
-/** A connection to a server that the test plays, on time that the test moves. */
+/** A connection to a server that the test plays, on time that the test moves. Both end with the test. */
 export async function openToFake(options: FakeOptions = {}) {
   const { protocol = 4 } = options;
   const server = await openFakeServer({ protocol });
@@ -26,6 +27,10 @@ export async function openToFake(options: FakeOptions = {}) {
     },
     recorder.handlers,
   );
+  const close = async () => {
+    await Promise.all([connection.close(), server.close()]);
+  };
+  onTestFinished(close);
   return {
     ...{ server, connection, time, ...recorder },
     /** The server's end of the connection, once it is open. */
@@ -35,8 +40,6 @@ export async function openToFake(options: FakeOptions = {}) {
       await recorder.next("opened");
       return peer;
     },
-    async close(): Promise<void> {
-      await Promise.all([connection.close(), server.close()]);
-    },
+    close,
   };
 }

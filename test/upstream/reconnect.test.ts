@@ -1,23 +1,12 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { openUpstream, type UpstreamConnection } from "../../src/upstream/connection.ts";
 import { openFakeServer } from "./fake-server.ts";
 import { createManualTimers } from "./manual-timers.ts";
-import { type FakeOptions, openToFake } from "./open-to-fake.ts";
+import { openToFake } from "./open-to-fake.ts";
 import { createRecorder, packet } from "./recorder.ts";
 
-const opened: { close(): Promise<void> }[] = [];
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((fake) => fake.close()));
-});
-
-async function open(options: FakeOptions = {}) {
-  const fake = await openToFake(options);
-  opened.push(fake);
-  return fake;
-}
-
 /** When the connection will try again, in ms; it must be waiting. */
-function waits(fake: Awaited<ReturnType<typeof open>>): number | undefined {
+function waits(fake: Awaited<ReturnType<typeof openToFake>>): number | undefined {
   expect(fake.connection.state).toBe("waiting");
   const due = fake.time.due();
   expect(due).toHaveLength(1);
@@ -37,7 +26,7 @@ describe("why a connection ended", () => {
     [5, 135, "CONNACK 135: not authorized"],
     [5, 241, "CONNACK 241: no known meaning"],
   ] as const)("level %i, CONNACK %i", async (protocol, code, detail) => {
-    const fake = await open({ protocol });
+    const fake = await openToFake({ protocol });
     const peer = await fake.server.peer();
     await peer.nextOf("connect");
     peer.socket.write(Buffer.from(protocol === 5 && code > 127 ? [0x20, 3, 0, code, 0] : [0x20, 2, 0, code]));
@@ -51,7 +40,7 @@ describe("why a connection ended", () => {
   });
 
   test("a v5 server's own words stand in the detail, in a form for logs", async () => {
-    const fake = await open({ protocol: 5 });
+    const fake = await openToFake({ protocol: 5 });
     const peer = await fake.server.peer();
     await peer.nextOf("connect");
     peer.send({ cmd: "connack", sessionPresent: false, reasonCode: 151, properties: { reasonString: "too\nmany" } });
@@ -65,7 +54,7 @@ describe("why a connection ended", () => {
     [0x97, "disconnect-151", "DISCONNECT 151: quota exceeded"],
     [0xf1, "disconnect-241", "DISCONNECT 241: no known meaning"],
   ])("v5 DISCONNECT %i", async (code, reason, detail) => {
-    const fake = await open({ protocol: 5 });
+    const fake = await openToFake({ protocol: 5 });
     const peer = await fake.opened();
     fake.connection.publish(packet("a"), 4);
     await peer.nextOf("publish");
@@ -74,7 +63,7 @@ describe("why a connection ended", () => {
   });
 
   test("a close without a word, before and after CONNACK", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     (await fake.server.peer()).socket.end();
     expect(await fake.next("closed")).toMatchObject({ reason: "closed", detail: "closed before CONNACK" });
     fake.time.advance(5000);
@@ -83,7 +72,7 @@ describe("why a connection ended", () => {
   });
 
   test("no one listens", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     await fake.server.close();
     fake.connection.reconnect("again");
     await fake.next("closed");
@@ -95,14 +84,14 @@ describe("why a connection ended", () => {
   });
 
   test("a host without an address", async () => {
-    const fake = await open({ url: "mqtt://nowhere.invalid:1883" });
+    const fake = await openToFake({ url: "mqtt://nowhere.invalid:1883" });
     expect(await fake.next("closed")).toMatchObject({ reason: "dns" });
   });
 });
 
 describe("when it connects again", () => {
   test("waits longer each time for one reason, and starts over after 60 s of connection", async () => {
-    const fake = await open({ reconnects: [{ reason: "connack-3", firstMs: 100, capMs: 300, jitterMs: 10 }] });
+    const fake = await openToFake({ reconnects: [{ reason: "connack-3", firstMs: 100, capMs: 300, jitterMs: 10 }] });
     const refuse = async () => {
       await (await fake.server.peer()).accept({ returnCode: 3 });
       await fake.next("closed");
@@ -129,7 +118,7 @@ describe("when it connects again", () => {
 
   test("each try logs in anew", async () => {
     let logins = 0;
-    const fake = await open({
+    const fake = await openToFake({
       login: async () => {
         logins += 1;
         return { clientId: `gw-${logins}` };
@@ -143,7 +132,9 @@ describe("when it connects again", () => {
   });
 
   test("reconnect() while waiting replaces the wait by that reason's", async () => {
-    const fake = await open({ reconnects: [{ reason: "closed", firstMs: 900_000, capMs: 900_000, jitterMs: 0 }] });
+    const fake = await openToFake({
+      reconnects: [{ reason: "closed", firstMs: 900_000, capMs: 900_000, jitterMs: 0 }],
+    });
     (await fake.server.peer()).socket.end();
     await fake.next("closed");
     expect(waits(fake)).toBe(900_000);
@@ -156,7 +147,7 @@ describe("when it connects again", () => {
     const recorder = createRecorder();
     const time = createManualTimers();
     const server = await openFakeServer({ protocol: 4 });
-    opened.push(server);
+    onTestFinished(() => server.close());
     let isElimination = false;
     connection = openUpstream(
       {
@@ -173,7 +164,7 @@ describe("when it connects again", () => {
         },
       },
     );
-    opened.push(connection);
+    onTestFinished(() => connection?.close());
     const waits: (number | undefined)[] = [];
     for (isElimination of [false, true, true, false]) {
       const peer = await server.peer();
@@ -190,7 +181,7 @@ describe("when it connects again", () => {
   });
 
   test("closes soon after connecting, with nothing outstanding, three in a row: the identity is used twice", async () => {
-    const fake = await open({
+    const fake = await openToFake({
       reconnects: [{ reason: "identity-conflict", firstMs: 300_000, capMs: 300_000, jitterMs: 0 }],
     });
     const reasons: string[] = [];
@@ -205,7 +196,7 @@ describe("when it connects again", () => {
   });
 
   test("closes with something outstanding may be a message's fault: no identity war", async () => {
-    const fake = await open();
+    const fake = await openToFake();
     for (let i = 0; i < 5; i++) {
       const peer = await fake.opened();
       fake.connection.publish(packet("poison"), i);
@@ -226,7 +217,7 @@ describe("tokens", () => {
     [1, 0.8],
   ])("are renewed between half and four fifths of their lifetime: jitter %d", async (random, share) => {
     let logins = 0;
-    const fake = await open({
+    const fake = await openToFake({
       random: () => random,
       login: async () => ({ clientId: "gw-01", expiresAtMs: startMs + hour * ++logins }),
     });
@@ -252,7 +243,7 @@ describe("tokens", () => {
   });
 
   test("a close after expiry is the token's, waits up to 5 s and is no failure", async () => {
-    const fake = await open({
+    const fake = await openToFake({
       random: () => 0.5,
       login: async () => ({ clientId: "gw-01", expiresAtMs: startMs - 1000 }),
     });
@@ -268,7 +259,7 @@ describe("tokens", () => {
   });
 
   async function pingUntil(
-    fake: Awaited<ReturnType<typeof open>>,
+    fake: Awaited<ReturnType<typeof openToFake>>,
     peer: Awaited<ReturnType<typeof fake.opened>>,
     ms: number,
   ): Promise<void> {
