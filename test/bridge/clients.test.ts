@@ -1,11 +1,9 @@
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
+import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { describeWith } from "../tools.ts";
 import { startBridge } from "./bridge-process.ts";
-import { createFeed } from "./feed.ts";
+import { startClientProgram } from "./client-program.ts";
 import { openPlant, type Plant } from "./harness.ts";
 
 const run = promisify(execFile);
@@ -19,19 +17,6 @@ async function expectAttachAndTelemetry({ cloud }: Plant): Promise<void> {
   expect(await cloud.next("attach")).toMatchObject({ gateway: "gw-01", topic: "/devices/Device%20A/attach" });
   const record = await cloud.next("telemetry");
   expect([record.topic, record.payload.toString()]).toEqual(["/devices/Device%20A/events", body]);
-}
-
-/** Starts a program; its lines, and its end. */
-function start(command: string, args: readonly string[]) {
-  const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"] });
-  const ended = once(child, "close");
-  onTestFinished(async () => {
-    child.kill("SIGKILL");
-    await ended;
-  });
-  const lines = createFeed<string>();
-  createInterface(child.stdout).on("line", (line) => lines.push(line));
-  return { lines, ended: ended.then(([code]) => code as number | null) };
 }
 
 describeWith(["mosquitto_pub", "mosquitto_sub"], "mosquitto's clients in front of the bridge", () => {
@@ -51,7 +36,7 @@ describeWith(["mosquitto_pub", "mosquitto_sub"], "mosquitto's clients in front o
 
       const before = cloud.setConfig("Device%20A", '{"interval":30}');
       const topics = ["-t", "v1/gateway/attributes", "-t", "v1/gateway/rpc"];
-      const { lines, ended } = start("mosquitto_sub", [...login, ...topics, "-C", "2", "-F", "%t %q %p"]);
+      const { lines, ended } = startClientProgram("mosquitto_sub", [...login, ...topics, "-C", "2", "-F", "%t %q %p"]);
       expect(await lines.next(() => true)).toBe(`v1/gateway/attributes 1 ${config}`);
       await cloud.next("acknowledged", (record) => record.what === "config" && record.version === before);
 
@@ -105,7 +90,7 @@ describeWith(["paho"], "paho in front of the bridge", () => {
     const bridge = await startBridge(plant.configFile);
     const { port } = new URL(bridge.url);
     const args = ["-c", pahoGateway, port, `${level}`, plant.tokenOf("gw-01"), telemetry];
-    const { lines, ended } = start("/usr/bin/python3", args);
+    const { lines, ended } = startClientProgram("/usr/bin/python3", args);
     await expectAttachAndTelemetry(plant);
 
     const version = cloud.setConfig("Device%20A", '{"interval":30}');

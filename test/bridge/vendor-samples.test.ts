@@ -1,12 +1,10 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { connectAsync, type MqttClient } from "mqtt";
 import { expect, onTestFinished, test } from "vitest";
 import { mintToken } from "../cloud/identity.ts";
 import { identityOf } from "../cloud/plant.ts";
 import { describeWith } from "../tools.ts";
+import { startClientProgram } from "./client-program.ts";
 import { createFeed } from "./feed.ts";
 import { eventually } from "./harness.ts";
 import { openRegistryPlant, type RegistryPlant } from "./registry-plant.ts";
@@ -130,16 +128,8 @@ describeWith(["paho"], "paho, as the Python gateway sample", () => {
       const tokens = `${plant.folder}/tokens`;
       writeFileSync(tokens, [0, 1].map((at) => `${mintToken(identityOf("gw-01"), { iat: at })}\n`).join(""));
       const { port } = new URL(bridge.url);
-      const child = spawn("/usr/bin/python3", ["-c", pahoSample, port, clientIdOf("gw-01"), tokens], {
-        stdio: ["pipe", "pipe", "inherit"],
-      });
-      const ended = once(child, "close");
-      onTestFinished(async () => {
-        child.kill("SIGKILL");
-        await ended;
-      });
-      const lines = createFeed<string>();
-      createInterface(child.stdout).on("line", (line) => lines.push(line));
+      const args = ["-c", pahoSample, port, clientIdOf("gw-01"), tokens];
+      const { lines, ended, say } = startClientProgram("/usr/bin/python3", args);
 
       await lines.next((line) => line === "said");
       expect((await cloud.next("telemetry")).payload.toString()).toBe("sensor-7 payload 1");
@@ -147,14 +137,14 @@ describeWith(["paho"], "paho, as the Python gateway sample", () => {
       const version = cloud.setConfig("sensor-7", "interval=30");
       await lines.next((line) => line === "message /devices/sensor-7/config 1 interval=30");
       await cloud.next("acknowledged", (record) => record.device === "sensor-7" && record.version === version);
-      child.stdin.write("\n");
+      say("");
       await lines.next((line) => line === "refreshed");
       const said = () => cloud.received().flatMap(({ kind, payload }) => (kind === "telemetry" ? [`${payload}`] : []));
       await eventually(() => said().slice(1).sort()).toEqual(expected);
       if (!restored) {
         await lines.next((line) => line.includes('"error_type":"GATEWAY_DEVICE_NOT_FOUND","device_id":"sensor-7"'));
       }
-      child.stdin.write("\n");
+      say("");
       await ended;
     },
   );
