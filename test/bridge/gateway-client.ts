@@ -22,6 +22,15 @@ export interface GatewayClient {
 /** What a gateway hears its devices' traffic on. */
 export const gatewayFilters = ["v1/gateway/attributes", "v1/gateway/attributes/response", "v1/gateway/rpc"] as const;
 
+/** All that a gateway hears: its own traffic, and then its devices'. */
+export const allFilters = [
+  "v1/devices/me/attributes",
+  "v1/devices/me/attributes/response/+",
+  "v1/devices/me/rpc/request/+",
+  "v1/devices/me/rpc/response/+",
+  ...gatewayFilters,
+] as const;
+
 export interface GatewayClientOptions extends IClientOptions {
   readonly token: string;
   /** Default `gatewayFilters`. */

@@ -1,20 +1,12 @@
 import { generate, type ISubscribePacket, type Packet } from "mqtt-packet";
 import { expect, test } from "vitest";
+import { allFilters } from "./gateway-client.ts";
 import { eventually, openPlant, type Plant, type RunningBridge } from "./harness.ts";
 import { openRawGateway, publishPacket, type RawGateway } from "./raw-gateway.ts";
 
 // What the official ThingsBoard gateway sends, packet by packet, as traced from its daemon (SDK 1.13, MQTT 5).
 
-const filters = [
-  "v1/devices/me/attributes",
-  "v1/devices/me/attributes/response/+",
-  "v1/devices/me/rpc/request/+",
-  "v1/devices/me/rpc/response/+",
-  "v1/gateway/attributes",
-  "v1/gateway/attributes/response",
-  "v1/gateway/rpc",
-];
-const subscribes = filters.map(
+const subscribes = allFilters.map(
   (topic, index): ISubscribePacket => ({
     cmd: "subscribe",
     messageId: index + 1,
