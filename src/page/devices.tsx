@@ -5,6 +5,7 @@ import { DeviceRow } from "./device-row.tsx";
 import { plural } from "./format.ts";
 import { GatewayChoice } from "./gateway-choice.tsx";
 import { replaceRoute } from "./route.ts";
+import { SearchField } from "./search-field.tsx";
 import { useAnswer } from "./use-answer.ts";
 import type { ViewProps } from "./view.ts";
 
@@ -29,14 +30,7 @@ export function DevicesView({ route, status, live }: ViewProps) {
       <div class="heading">
         <h2 id="devices-title">Devices</h2>
         <GatewayChoice status={status} value={gateway} onChoose={(chosen) => filter({ gateway: chosen })} />
-        <label class="inline">
-          Name
-          <input
-            type="search"
-            value={search}
-            onInput={({ currentTarget }) => filter({ search: currentTarget.value })}
-          />
-        </label>
+        <SearchField label="Name" value={search} onType={(typed) => filter({ search: typed })} />
       </div>
       {error !== undefined && <p class="note bad">{error}</p>}
       {data !== undefined && data.total === 0 && (

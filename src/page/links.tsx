@@ -4,6 +4,7 @@ import type { BridgeStatus, GatewayReport } from "../message/status.ts";
 import { bytes, plural } from "./format.ts";
 import { GatewayLinks } from "./gateway-links.tsx";
 import { ReloadNotice } from "./reload-notice.tsx";
+import { SearchField } from "./search-field.tsx";
 import type { ViewProps } from "./view.ts";
 
 const pageSize = 50;
@@ -20,12 +21,7 @@ export function LinksView({ status, live, route }: ViewProps) {
     <section aria-labelledby="links-title">
       <div class="heading">
         <h2 id="links-title">Links</h2>
-        {status.gateways.length > fewGateways && (
-          <label class="inline">
-            Gateway
-            <input type="search" value={search} onInput={({ currentTarget }) => setSearch(currentTarget.value)} />
-          </label>
-        )}
+        {status.gateways.length > fewGateways && <SearchField label="Gateway" value={search} onType={setSearch} />}
       </div>
       {status.reload !== undefined && <ReloadNotice reload={status.reload} nowMs={live.nowMs} />}
       <SpoolUse status={status} />

@@ -1,14 +1,18 @@
 import { useState } from "preact/hooks";
 import type { WaitingMessage } from "../message/repair.ts";
 import { queryOf } from "./api.ts";
+import { Choice } from "./choice.tsx";
 import { ConfirmDialog } from "./confirm-dialog.tsx";
 import { count } from "./format.ts";
 import { GatewayChoice } from "./gateway-choice.tsx";
 import { replaceRoute } from "./route.ts";
+import { SearchField } from "./search-field.tsx";
 import { type Told, type Treatment, treatWaiting } from "./treat-waiting.ts";
 import { useWaiting, type WaitingFilter } from "./use-waiting.ts";
 import type { ViewProps } from "./view.ts";
 import { WaitingRow } from "./waiting-row.tsx";
+
+const fates = ["held", "quarantined"] as const;
 
 /** What is about to be done: to one message, or to all that the filter fits. */
 type Intent = { readonly action: Treatment; readonly message?: WaitingMessage };
@@ -38,30 +42,9 @@ export function QuarantineView({ route, status, live }: ViewProps) {
       <div class="heading">
         <h2 id="quarantine-title">Held and quarantined</h2>
         <GatewayChoice status={status} value={filter.gateway} onChoose={(gateway) => choose({ gateway })} />
-        <label class="inline">
-          Fate
-          <select value={filter.fate} onChange={({ currentTarget }) => choose({ fate: currentTarget.value })}>
-            <option value="">both</option>
-            <option value="held">held</option>
-            <option value="quarantined">quarantined</option>
-          </select>
-        </label>
-        <label class="inline">
-          Device
-          <input
-            type="search"
-            value={filter.device}
-            onChange={({ currentTarget }) => choose({ device: currentTarget.value })}
-          />
-        </label>
-        <label class="inline">
-          Reason
-          <input
-            type="search"
-            value={filter.reason}
-            onInput={({ currentTarget }) => choose({ reason: currentTarget.value })}
-          />
-        </label>
+        <Choice label="Fate" all="both" values={fates} value={filter.fate} onChoose={(fate) => choose({ fate })} />
+        <SearchField label="Device" value={filter.device} onEnter={(device) => choose({ device })} />
+        <SearchField label="Reason" value={filter.reason} onType={(reason) => choose({ reason })} />
       </div>
       <p class="quiet">
         {count(held)} held until the cloud takes the device, {count(quarantined)} quarantined until someone decides.

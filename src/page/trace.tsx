@@ -1,6 +1,8 @@
+import { Choice } from "./choice.tsx";
 import { count, plural } from "./format.ts";
 import { GatewayChoice } from "./gateway-choice.tsx";
 import { replaceRoute } from "./route.ts";
+import { SearchField } from "./search-field.tsx";
 import { TraceEntryView } from "./trace-entry.tsx";
 import type { TraceFilter, ViewProps } from "./view.ts";
 import { kinds } from "./vocabulary.ts";
@@ -18,23 +20,8 @@ export function TraceView({ live, status, trace }: ViewProps) {
       <div class="heading">
         <h2 id="trace-title">Live trace</h2>
         <GatewayChoice status={status} value={filter.gateway} onChoose={(gateway) => choose({ gateway })} />
-        <label class="inline">
-          Device
-          <input
-            type="search"
-            value={filter.device}
-            onChange={({ currentTarget }) => choose({ device: currentTarget.value })}
-          />
-        </label>
-        <label class="inline">
-          Kind
-          <select value={filter.kind} onChange={({ currentTarget }) => choose({ kind: currentTarget.value })}>
-            <option value="">all</option>
-            {kinds.map((kind) => (
-              <option key={kind}>{kind}</option>
-            ))}
-          </select>
-        </label>
+        <SearchField label="Device" value={filter.device} onEnter={(device) => choose({ device })} />
+        <Choice label="Kind" all="all" values={kinds} value={filter.kind} onChoose={(kind) => choose({ kind })} />
         <button type="button" aria-pressed={isPaused} onClick={() => onPause(!isPaused)}>
           {isPaused ? "Go on" : "Pause"}
         </button>
