@@ -1,10 +1,13 @@
-import { createGateway, type Side } from "../../src/gateway/gateway.ts";
+import { createGateway } from "../../src/gateway/gateway.ts";
 import type { JsonText } from "../../src/message/json.ts";
 import type { DeviceId } from "../../src/message/message.ts";
+import { changing, defaultRules, documented } from "../../test/gateway/play.ts";
 import { type Timing, timeInTurn } from "../timing.ts";
 
 const devices = Array.from({ length: 64 }, (_, index) => `sensor-${index}` as DeviceId);
 const inHand = 200;
+/** Paced, but never slowed. */
+const paced = { telemetryBytes: 256_000, messagesPerSecond: 1e9, bytesPerSecond: 1e12, pace: 0.8 };
 
 /** One-device telemetry through the rules with nothing in the way: in, published, acknowledged, settled. */
 export async function measure(): Promise<readonly Timing[]> {
@@ -61,21 +64,13 @@ function bodyOnly(): () => Uint8Array {
 function attachedGateway(): ReturnType<typeof createGateway> {
   const gateway = createGateway({
     id: "bench",
-    local: thingsboard,
-    upstream: google,
+    local: { ...changing, limits: {} },
+    upstream: { ...documented, limits: paced },
     inFlight: 256,
     attachTimeoutMs: 10_000,
     settleMs: 0,
     facts: [],
-    rules: {
-      telemetry: { shape: "points", folderKey: "subFolder" },
-      state: { mode: "document", interval: 1100 },
-      config: { keys: [], document: null, gateway: "withhold" },
-      commands: { form: "params", timeout: 60_000, responses: "responses", replies: null, gateway: [] },
-      attributes: { gateway: "withhold" },
-      claims: { folder: null },
-      detachAfter: 600_000,
-    },
+    rules: defaultRules,
   });
   gateway.handle({ kind: "localConnected", connection: 1 }, 1000);
   gateway.handle({ kind: "upstreamOpened" }, 1000);
@@ -95,35 +90,3 @@ function attachedGateway(): ReturnType<typeof createGateway> {
 function isOpen(): boolean {
   return true;
 }
-
-const thingsboard: Side = {
-  traits: {
-    attach: "implied",
-    config: "changes",
-    state: "changes",
-    commands: "replied",
-    errors: "none",
-    time: "payload",
-    body: "points",
-    packet: "devices",
-  },
-  ids: { form: "free" },
-  limits: {},
-  retries: new Map(),
-};
-
-const google: Side = {
-  traits: {
-    attach: "required",
-    config: "document",
-    state: "document",
-    commands: "oneWay",
-    errors: "topic",
-    time: "arrival",
-    body: "bytes",
-    packet: "device",
-  },
-  ids: { form: "restricted", pattern: "[a-zA-Z][-a-zA-Z0-9._~%]*", minLength: 3, maxLength: 255 },
-  limits: { telemetryBytes: 256_000, messagesPerSecond: 1e9, bytesPerSecond: 1e12, pace: 0.8 },
-  retries: new Map(),
-};
