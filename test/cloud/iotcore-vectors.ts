@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import type * as mqtt from "mqtt-packet";
+import { expect } from "vitest";
 import type { CloudDialect } from "../../src/cloud/variant.ts";
 import { mintToken, type TokenRecipe } from "./identity.ts";
-import { gatewayRsa, identityOf, publish, subscribe } from "./plant.ts";
+import { errorsIn, gatewayRsa, identityOf, publish, subscribe } from "./plant.ts";
 import type { RawClient } from "./raw-client.ts";
 
 /** A packet to or from a cloud of the IoT Core family, what it means, and what a client sees happen. */
@@ -102,6 +103,18 @@ export async function sendPacket(vector: Vector, client: RawClient, configTopic:
     default:
       throw new Error(`cannot send ${vector.packet}`);
   }
+}
+
+/** Expects of what a client heard: the grant and the configuration, where the vector names one, and its error or none. */
+export function expectAnswers(answers: readonly mqtt.Packet[], expected: Expectation): void {
+  const subacks = answers.filter((packet) => packet.cmd === "suback").map((packet) => packet.granted);
+  if (expected.suback !== undefined && expected.close !== true) expect(subacks).toEqual([[expected.suback]]);
+  expect(errorsIn(answers).map((error) => error["error_type"])).toEqual(
+    expected.error === undefined ? [] : [expected.error],
+  );
+  const published = answers.filter((packet) => packet.cmd === "publish");
+  if (expected.errorTopic !== undefined) expect(published).toMatchObject([{ topic: expected.errorTopic, qos: 0 }]);
+  if (expected.deliver !== undefined) expect(published.map(({ payload }) => payload.toString())).toEqual(['{"n":4}']);
 }
 
 export function payloadOf(vector: Vector): Buffer {
