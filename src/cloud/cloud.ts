@@ -2,8 +2,8 @@ import { type CloudFaults, noFaults } from "./faults.ts";
 import { type CloudTls, listenOn } from "./listen.ts";
 import { type CloudLimits, type Conduct, noLimits, quotasOf, type Realm } from "./realm.ts";
 import { receive } from "./reception.ts";
-import { RecordLog } from "./record-log.ts";
-import { type CloudRecord, isReceived, type Received, type RecordOf } from "./records.ts";
+import { type Recorded, RecordLog } from "./record-log.ts";
+import { type CloudRecord, isReceived, type Received } from "./records.ts";
 import { type Device, type DeviceOptions, latestConfig, pushConfig, Registry } from "./registry.ts";
 import { topicsOf } from "./topics.ts";
 import { type CloudDialect, clientIdOf, type Place, variants } from "./variant.ts";
@@ -30,29 +30,13 @@ export type CommandOutcome =
   | { readonly delivered: false; readonly reason: "unknown-device" | "offline" | "unsubscribed" };
 
 /** A running stand-in cloud. */
-export interface Cloud {
+export interface Cloud extends Recorded<CloudRecord, Received> {
   readonly dialect: CloudDialect;
   readonly place: Place;
   /** Where it listens, with real ports. */
   readonly urls: readonly string[];
   /** What it shall do wrong. */
   readonly faults: CloudFaults;
-  /** All that happened, oldest first. */
-  readonly records: readonly CloudRecord[];
-  /** Of the records only what devices sent. */
-  received(): readonly Received[];
-  /** Records as they come, those that are held first; ends when the cloud is closed. Who lags by more than are held loses some. */
-  [Symbol.asyncIterator](): AsyncGenerator<CloudRecord, void, void>;
-  /**
-   * Waits for a record of a kind, for which `predicate` holds if there is one: the first that is held, after `after` if
-   * that is given, or else the first to come. Rejects when the cloud is closed first.
-   */
-  next<K extends CloudRecord["kind"]>(
-    kind: K,
-    predicate?: (record: RecordOf<K>) => boolean,
-    after?: CloudRecord,
-  ): Promise<RecordOf<K>>;
-  next(predicate: (record: CloudRecord) => boolean, after?: CloudRecord): Promise<CloudRecord>;
   /** The client id with which a device of this registry connects. */
   clientIdOf(device: string): string;
   /** What the registry knows of a device; by id or numeric id. Not to be written to. */
@@ -145,15 +129,6 @@ export async function openCloud(options: CloudOptions): Promise<Cloud> {
   const reaching = (device: Device) =>
     [sessions.get(device.id), routes.get(device.id)].filter((session) => session !== undefined);
 
-  function next(
-    wanted: CloudRecord["kind"] | ((record: CloudRecord) => boolean),
-    ...rest: readonly unknown[]
-  ): Promise<CloudRecord> {
-    if (typeof wanted === "function") return records.next(wanted, rest[0] as CloudRecord | undefined);
-    const holds = (rest[0] ?? (() => true)) as (record: CloudRecord) => boolean;
-    return records.next((record) => record.kind === wanted && holds(record), rest[1] as CloudRecord | undefined);
-  }
-
   let closed: Promise<void> | undefined;
   return {
     dialect: options.dialect,
@@ -165,7 +140,7 @@ export async function openCloud(options: CloudOptions): Promise<Cloud> {
     },
     received: () => records.all.filter(isReceived),
     [Symbol.asyncIterator]: () => records.follow(),
-    next: next as Cloud["next"],
+    next: records.next.bind(records) as Cloud["next"],
     clientIdOf: (device) => clientIdOf(variant, place, device),
     deviceOf: (id) => registry.find(id),
     devices: () => [...registry.all()],

@@ -151,10 +151,5 @@ export function isReceived(record: CloudRecord): record is Received {
 /** A record as it is written down: its time is added. */
 export type NewRecord = Undated<CloudRecord>;
 
-/** Narrows `next` to records of one kind. */
-export type RecordOf<K extends CloudRecord["kind"]> =
-  | Extract<CloudRecord, { readonly kind: K }>
-  | (K extends Received["kind"] ? Received : never);
-
 /** What has happened in a stand-in for an IoT Core cloud. */
 export type Records = RecordLog<CloudRecord>;

@@ -33,9 +33,6 @@ export const family = {
 const seqLength = 6;
 const gatewayLength = 4;
 
-/** The greatest sequence number that a key can hold. */
-export const maxSeq = 2 ** 48 - 1;
-
 /** Of the only key of its family. */
 export function singleKey(of: number): Buffer {
   return Buffer.from([of]);

@@ -1,6 +1,6 @@
 import { type JsonText, objectText, scalarText } from "../../message/json.ts";
 import { type CloudTls, listenOn } from "../listen.ts";
-import { RecordLog } from "../record-log.ts";
+import { type Recorded, RecordLog } from "../record-log.ts";
 import { type CallOutcome, startCall } from "./calls.ts";
 import { checkCredentials } from "./credentials.ts";
 import { noThingsBoardFaults, type ThingsBoardFaults } from "./faults.ts";
@@ -49,27 +49,11 @@ export interface ThingsBoardDevice {
 }
 
 /** A running stand-in ThingsBoard. */
-export interface ThingsBoardCloud {
+export interface ThingsBoardCloud extends Recorded<ThingsBoardRecord, ThingsBoardReceived> {
   /** Where it listens, with real ports. */
   readonly urls: readonly string[];
   /** What it shall do wrong. */
   readonly faults: ThingsBoardFaults;
-  /** All that happened, oldest first. */
-  readonly records: readonly ThingsBoardRecord[];
-  /** Of the records only what devices sent. */
-  received(): readonly ThingsBoardReceived[];
-  /** Records as they come, those that are held first; ends when the cloud is closed. Who lags by more than are held loses some. */
-  [Symbol.asyncIterator](): AsyncGenerator<ThingsBoardRecord, void, void>;
-  /**
-   * Waits for a record of a kind, for which `predicate` holds if there is one: the first that is held, after `after` if
-   * that is given, or else the first to come. Rejects when the cloud is closed first.
-   */
-  next<K extends ThingsBoardRecord["kind"]>(
-    kind: K,
-    predicate?: (record: Extract<ThingsBoardRecord, { readonly kind: K }>) => boolean,
-    after?: ThingsBoardRecord,
-  ): Promise<Extract<ThingsBoardRecord, { readonly kind: K }>>;
-  next(predicate: (record: ThingsBoardRecord) => boolean, after?: ThingsBoardRecord): Promise<ThingsBoardRecord>;
   devices(): readonly ThingsBoardDevice[];
   deviceOf(name: string): ThingsBoardDevice | undefined;
   /** Names of the devices attached by a gateway now, as it attached them and in that order. */
@@ -184,15 +168,6 @@ export async function openThingsBoard(options: ThingsBoardOptions): Promise<Thin
     void startCall(tenant, lastGateway, { method, params, timeoutMs: day, isPersistent: true, isOneWay: true });
   };
 
-  function next(
-    wanted: ThingsBoardRecord["kind"] | ((record: ThingsBoardRecord) => boolean),
-    ...rest: readonly unknown[]
-  ): Promise<ThingsBoardRecord> {
-    if (typeof wanted === "function") return records.next(wanted, rest[0] as ThingsBoardRecord | undefined);
-    const holds = (rest[0] ?? (() => true)) as (record: ThingsBoardRecord) => boolean;
-    return records.next((record) => record.kind === wanted && holds(record), rest[1] as ThingsBoardRecord | undefined);
-  }
-
   let closed: Promise<void> | undefined;
   return {
     urls: listeners.map((listener) => listener.url),
@@ -202,7 +177,7 @@ export async function openThingsBoard(options: ThingsBoardOptions): Promise<Thin
     },
     received: () => records.all.filter(isThingsBoardReceived),
     [Symbol.asyncIterator]: () => records.follow(),
-    next: next as ThingsBoardCloud["next"],
+    next: records.next.bind(records) as ThingsBoardCloud["next"],
     devices: () => [...inventory.all()].map(describe),
     deviceOf(name) {
       const device = inventory.find(name);
