@@ -71,12 +71,15 @@ async function openLink(spool: Spool, devices: number) {
   const packets = Array.from({ length: 64 }, (_, index) => packetOf(index, devices));
   let packetId = 0;
   const turn = async () => {
-    let last: Promise<unknown> | undefined;
+    let unanswered = perTurn;
+    const answer = () => {
+      unanswered -= 1;
+    };
     for (let i = 0; i < perTurn; i++) {
       packetId = (packetId % 65_535) + 1;
-      last = link.publish(client, packets[packetId % packets.length] as Packet, packetId);
+      link.publish(client, packets[packetId % packets.length] as Packet, { packetId, answer });
     }
-    await last;
+    while (unanswered > 0) await new Promise(setImmediate);
     while (own.ledger.pending > 0) await new Promise(setImmediate);
   };
   await turn();

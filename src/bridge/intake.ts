@@ -3,7 +3,7 @@ import type { BoundDialect } from "../dialect/dialect.ts";
 import { withFates } from "../gateway/admission.ts";
 import type { Admission, Arrival, GatewayEffect } from "../gateway/event.ts";
 import type { Gateway } from "../gateway/gateway.ts";
-import type { LocalClient, LocalListener, Verdict } from "../local/listener.ts";
+import type { Exchange, LocalClient, LocalListener, Verdict } from "../local/listener.ts";
 import type { Decoded } from "../message/decoded.ts";
 import type { Fate } from "../message/fate.ts";
 import type { Latency } from "../message/latency.ts";
@@ -75,22 +75,22 @@ export class Intake {
     this.#parts = parts;
   }
 
-  /** Resolves once the packet is safe on disk, or is not to be kept. */
-  take(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
+  /** Answers once the packet is safe on disk, or is not to be kept. */
+  take(client: LocalClient, packet: Packet, exchange: Exchange): void {
     const { underWay } = this.#parts;
     underWay.packets += 1;
     const startedMs = performance.now();
     let taken: Promise<Verdict>;
     try {
-      taken = this.#take(client, packet, packetId);
+      taken = this.#take(client, packet, exchange.packetId);
     } catch (error) {
       taken = Promise.reject(error);
     }
-    return taken.then(
-      (verdict) => this.#answer(verdict, packet.qos, startedMs),
-      (error: unknown) => {
+    taken.then(
+      (verdict) => exchange.answer(this.#answer(verdict, packet.qos, startedMs)),
+      () => {
         underWay.packets -= 1;
-        throw error;
+        exchange.answer({ kind: "close" });
       },
     );
   }

@@ -2,7 +2,7 @@ import type { DeploymentSession } from "../dialect/deployment/deployment.ts";
 import type { BoundDialect } from "../dialect/dialect.ts";
 import type { Carried, CarriedUpstream, GatewayEffect, GatewayEvent } from "../gateway/event.ts";
 import type { Gateway } from "../gateway/gateway.ts";
-import type { LocalClient, LocalListener, StrayPacket, Verdict } from "../local/listener.ts";
+import type { Exchange, LocalClient, LocalListener, StrayPacket } from "../local/listener.ts";
 import type { Decoded } from "../message/decoded.ts";
 import type { MessageRef } from "../message/fate.ts";
 import type { Latency } from "../message/latency.ts";
@@ -150,11 +150,11 @@ export class Link {
     return answer === "grant" ? wish?.qos : answer === "close" ? "close" : undefined;
   }
 
-  /** Takes a packet from the gateway. Resolves once it is safe on disk, or is not to be kept. */
-  publish(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
+  /** Takes a packet from the gateway, and answers once it is safe on disk, or is not to be kept. */
+  publish(client: LocalClient, packet: Packet, exchange: Exchange): void {
     const { successor } = this.#succession;
-    if (successor !== undefined) return successor.then((link) => link.publish(client, packet, packetId));
-    return this.#intake.take(client, packet, packetId);
+    if (successor === undefined) this.#intake.take(client, packet, exchange);
+    else void successor.then((link) => link.publish(client, packet, exchange));
   }
 
   /** A packet about an exchange that there is not. */

@@ -66,7 +66,7 @@ export class Links {
     const { log, now } = this.#around;
     return {
       grant: (client, filter) => this.#linkOf(client).subscribable(filter),
-      publish: (client, packet, packetId) => this.#linkOf(client).publish(client, packet, packetId),
+      publish: (client, packet, exchange) => this.#linkOf(client).publish(client, packet, exchange),
       stray: (client, packet) => this.#linkOf(client).localStray(client, packet),
       connected: (client) => {
         this.#clients.set(client.gateway, { ...client, sinceMs: now() });

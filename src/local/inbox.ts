@@ -1,18 +1,32 @@
 import type { Packet } from "../message/packet.ts";
 import type { Wire } from "./wire.ts";
-import type { Verdict } from "./wiring.ts";
+import type { Exchange, Verdict } from "./wiring.ts";
 
-interface Waiting {
+/** A link in the chain of publishes that wait, itself what is told their verdicts: that spares each a closure. */
+class Waiting implements Exchange {
+  readonly inbox: Inbox;
   readonly packet: Packet;
-  readonly messageId: number;
+  readonly packetId: number;
   verdict: Verdict | undefined;
   next: Waiting | undefined;
+
+  constructor(inbox: Inbox, packet: Packet, packetId: number) {
+    this.inbox = inbox;
+    this.packet = packet;
+    this.packetId = packetId;
+    this.verdict = undefined;
+    this.next = undefined;
+  }
+
+  answer(verdict: Verdict): void {
+    this.inbox.settle(this, verdict);
+  }
 }
 
 export interface InboxOptions {
   readonly protocol: 3 | 4 | 5;
   readonly wire: Wire;
-  readonly publish: (packet: Packet, packetId: number) => Promise<Verdict>;
+  readonly publish: (packet: Packet, exchange: Exchange) => void;
   /** Ends the connection. */
   readonly close: (code: number, reason: string) => void;
 }
@@ -56,24 +70,17 @@ export class Inbox {
       if (known !== undefined) return;
       this.#exactlyOnce.set(messageId, "waiting");
     }
-    const waiting: Waiting = { packet, messageId, verdict: undefined, next: undefined };
+    const waiting = new Waiting(this, packet, packet.qos === 0 ? 0 : messageId);
     this.#append(waiting);
-    this.#options.publish(packet, packet.qos === 0 ? 0 : messageId).then(
-      (verdict) => this.#settle(waiting, verdict),
-      () => this.#settle(waiting, { kind: "close" }),
-    );
+    this.#options.publish(packet, waiting);
   }
 
   /** A packet that ends the connection when what came before it is answered. */
   reject(code: number): void {
     if (this.#closed) return;
     this.#closed = true;
-    const waiting: Waiting = {
-      packet: { topic: "", payload: new Uint8Array(), qos: 0 },
-      messageId: 0,
-      verdict: { kind: "close", code },
-      next: undefined,
-    };
+    const waiting = new Waiting(this, { topic: "", payload: new Uint8Array(), qos: 0 }, 0);
+    waiting.verdict = { kind: "close", code };
     this.#append(waiting);
     this.#answer();
   }
@@ -95,16 +102,17 @@ export class Inbox {
     this.#last = undefined;
   }
 
+  /** The verdict on one of them is there. */
+  settle(waiting: Waiting, verdict: Verdict): void {
+    waiting.verdict = verdict;
+    if (waiting === this.#first) this.#answer();
+  }
+
   #append(waiting: Waiting): void {
     this.waitingBytes += sizeOf(waiting.packet);
     if (this.#last === undefined) this.#first = waiting;
     else this.#last.next = waiting;
     this.#last = waiting;
-  }
-
-  #settle(waiting: Waiting, verdict: Verdict): void {
-    waiting.verdict = verdict;
-    if (waiting === this.#first) this.#answer();
   }
 
   #answer(): void {
@@ -124,21 +132,21 @@ export class Inbox {
     this.answered(this.waitingBytes);
   }
 
-  #acknowledge({ packet, messageId }: Waiting, verdict: Exclude<Verdict, { kind: "close" }>): void {
+  #acknowledge({ packet, packetId }: Waiting, verdict: Exclude<Verdict, { kind: "close" }>): void {
     if (packet.qos === 0) return;
     if (verdict.kind === "silence") {
-      this.#exactlyOnce.delete(messageId);
+      this.#exactlyOnce.delete(packetId);
       return;
     }
     const code = verdict.kind === "reject" && this.#options.protocol === 5 ? verdict.code : 0;
     if (packet.qos === 1) {
-      this.#options.wire.acknowledge(0x40, messageId, code);
+      this.#options.wire.acknowledge(0x40, packetId, code);
       return;
     }
-    this.#options.wire.acknowledge(0x50, messageId, code);
+    this.#options.wire.acknowledge(0x50, packetId, code);
     // MQTT 5, 4.3.3: a PUBREC of 0x80 or more ends the exchange, no PUBREL will come.
-    if (code >= 0x80) this.#exactlyOnce.delete(messageId);
-    else this.#exactlyOnce.set(messageId, "answered");
+    if (code >= 0x80) this.#exactlyOnce.delete(packetId);
+    else this.#exactlyOnce.set(packetId, "answered");
   }
 }
 

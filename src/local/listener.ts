@@ -15,7 +15,7 @@ import { defaultTuning, type Tuning } from "./tuning.ts";
 import type { LocalClient, LocalKnown, LocalWiring } from "./wiring.ts";
 
 export type { Registry } from "./registry-login.ts";
-export type { LocalClient, LocalKnown, LocalWiring, StrayPacket, Verdict } from "./wiring.ts";
+export type { Exchange, LocalClient, LocalKnown, LocalWiring, StrayPacket, Verdict } from "./wiring.ts";
 
 export interface LocalListener {
   /** Where it listens, with real ports, in the order of the options. */

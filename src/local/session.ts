@@ -44,7 +44,7 @@ export class Session {
     this.inbox = new Inbox({
       protocol: client.protocol,
       wire,
-      publish: (packet, packetId) => wiring.publish(client, packet, packetId),
+      publish: (packet, exchange) => wiring.publish(client, packet, exchange),
       close: end,
     });
     this.outbox = new Outbox({

@@ -14,11 +14,8 @@ export interface LocalKnown {
 export interface LocalWiring extends LocalKnown {
   /** The highest QoS at which the client may subscribe to the filter; `undefined`: not at all; `close`: it is to be closed. */
   readonly grant: (client: LocalClient, filter: string) => 0 | 1 | "close" | undefined;
-  /**
-   * One PUBLISH, in the order they come in, those of QoS 0 included. It is acknowledged, or not, when the promise
-   * resolves, in order. `packetId` is 0 at QoS 0. Many may be open at once; a promise that rejects closes the connection without PUBACK.
-   */
-  readonly publish: (from: LocalClient, packet: Packet, packetId: number) => Promise<Verdict>;
+  /** One PUBLISH, in the order they come in, those of QoS 0 included. Many may wait for their answer at once. */
+  readonly publish: (from: LocalClient, packet: Packet, exchange: Exchange) => void;
   readonly connected: (client: LocalClient) => void;
   /** `reason` is a word or two for the log: `disconnect`, `lost`, `keepalive`, `takeover`, `shutdown`, `refused`, … */
   readonly disconnected: (client: LocalClient, reason: string) => void;
@@ -49,6 +46,14 @@ export interface LocalClient {
 export interface StrayPacket {
   readonly type: string;
   readonly packetId: number;
+}
+
+/** One PUBLISH and its acknowledgement. */
+export interface Exchange {
+  /** 0 at QoS 0. */
+  readonly packetId: number;
+  /** Says what becomes of it: once, within `publish` or later. Gateways get their answers in the order in which they published. */
+  answer(verdict: Verdict): void;
 }
 
 /**

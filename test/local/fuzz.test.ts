@@ -43,11 +43,12 @@ test("openListener() acknowledges only what the sink took, whatever it is sent, 
     wiring: {
       connected: () => connected++,
       disconnected: () => connected--,
-      publish: async (from, { payload, qos }, messageId) => {
-        await new Promise(setImmediate);
-        if (payload.length % 5 === 4) return { kind: "silence" };
-        if (from.gateway === "one") taken.push(`${qos === 1 ? 0x40 : 0x50} ${messageId}`);
-        return { kind: "acknowledge" };
+      publish: (from, { payload, qos }, exchange) => {
+        setImmediate(() => {
+          const isTaken = payload.length % 5 !== 4;
+          if (isTaken && from.gateway === "one") taken.push(`${qos === 1 ? 0x40 : 0x50} ${exchange.packetId}`);
+          exchange.answer({ kind: isTaken ? "acknowledge" : "silence" });
+        });
       },
     },
   });

@@ -71,10 +71,11 @@ export async function start(
     {
       gateways: options.gateways ?? [gateway("one", { token: secret("T1") }), gateway("two", { token: secret("T2") })],
       grant: (_client, filter) => filters.get(filter),
-      publish: (client, packet) => {
+      publish: (client, packet, exchange) => {
         const text = Buffer.from(packet.payload).toString();
         tell({ kind: "published", client, topic: packet.topic, text, qos: packet.qos });
-        return options.publish?.(client, packet) ?? Promise.resolve({ kind: "acknowledge" });
+        const verdict = options.publish?.(client, packet) ?? Promise.resolve<Verdict>({ kind: "acknowledge" });
+        void verdict.then((known) => exchange.answer(known));
       },
       connected: (client) => tell({ kind: "connected", client }),
       disconnected: (client, reason) => tell({ kind: "disconnected", client, reason }),
