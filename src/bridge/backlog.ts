@@ -57,6 +57,11 @@ export class Backlog {
     return queue;
   }
 
+  /** Whether messages are about to be left on disk, or lie there: to read one back costs as much as to take it in. */
+  get isOverflowing(): boolean {
+    return this.#isHalfFull || !this.#isCaughtUp;
+  }
+
   /** One message of the record has its fate; gives when it came, if the rules had it. */
   settled(seq: number): number | undefined {
     return this.#memory.settled(seq);

@@ -157,6 +157,11 @@ export class Link {
     else void successor.then((link) => link.publish(client, packet, exchange));
   }
 
+  /** Whether the gateway sends more than is sent on, though the cloud would take it. */
+  get isOutrun(): boolean {
+    return this.#upstream.state === "open" && this.#backlog.isOverflowing;
+  }
+
   /** A packet about an exchange that there is not. */
   localStray(client: LocalClient, { type, packetId }: StrayPacket): void {
     this.#dispatch({ kind: "localStray", connection: client.connection, type, packetId });

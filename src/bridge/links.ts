@@ -2,6 +2,7 @@ import type { Config, GatewayConfig } from "../config.ts";
 import type { LocalClient, LocalListener, LocalWiring } from "../local/listener.ts";
 import type { Turnstile } from "../upstream/turnstile.ts";
 import { type BoundDialects, boundDialects } from "./bound-dialects.ts";
+import { EventLoopLoad } from "./event-loop-load.ts";
 import type { KeptUpstream } from "./kept-upstream.ts";
 import type { Link } from "./link.ts";
 import { type LinkSurroundings, openLink, type ToLocal, upstreamFor } from "./open-link.ts";
@@ -29,6 +30,7 @@ export class Links {
   readonly #entries = new Map<string, Entry>();
   readonly #clients = new Map<string, LocalClient & { readonly sinceMs: number }>();
   #dialects: BoundDialects;
+  readonly #load = new EventLoopLoad();
 
   constructor(config: Config, around: LinksAround) {
     this.#around = around;
@@ -67,6 +69,7 @@ export class Links {
     return {
       grant: (client, filter) => this.#linkOf(client).subscribable(filter),
       publish: (client, packet, exchange) => this.#linkOf(client).publish(client, packet, exchange),
+      isAhead: (client) => this.#linkOf(client).isOutrun && this.#load.isFull,
       stray: (client, packet) => this.#linkOf(client).localStray(client, packet),
       connected: (client) => {
         this.#clients.set(client.gateway, { ...client, sinceMs: now() });

@@ -29,6 +29,10 @@ const serverUnavailable = { v3: 3, v5: 0x88 } as const;
 /** What of one client may wait for the disk before no more is read from it. */
 const maxWaitingBytes = 256 * 1024;
 
+/** How long a client that is ahead is not read from, and how often it is looked whether it still is, milliseconds. */
+const patienceMs = 50;
+const lookMs = 5;
+
 /** The bit that marks a packet as sent again. */
 const dup = 0x08;
 
@@ -50,6 +54,7 @@ export class Dialogue {
   #early: { readonly header: number; readonly body: Buffer }[] = [];
   #keepAlive: NodeJS.Timeout | undefined;
   #isPaused = false;
+  #held: NodeJS.Timeout | undefined;
 
   /** @param heard What has been read already; it begins with CONNECT. */
   constructor(connection: Connection, heard: Buffer, options: DialogueOptions) {
@@ -63,29 +68,53 @@ export class Dialogue {
     });
     const { socket } = connection;
     socket.on("data", (chunk) => this.#read(chunk));
-    socket.once("close", () => clearTimeout(this.#keepAlive));
+    socket.once("close", () => {
+      clearTimeout(this.#keepAlive);
+      clearTimeout(this.#held);
+    });
     this.#read(heard);
   }
 
   #read(chunk: Buffer): void {
-    const { isEnded, socket } = this.#connection;
+    const { isEnded } = this.#connection;
     if (isEnded) return;
     this.#connection.heardMs = this.#options.now();
     this.#keepAlive?.refresh();
     this.#frames.push(chunk);
     // What still comes to a connection that ends is read and forgotten: see there.
     if (this.#connection.isEnded) return;
-    if (this.#session === undefined || this.#session.inbox.waitingBytes <= maxWaitingBytes) return;
+    const session = this.#session;
+    if (session === undefined) return;
+    if (session.inbox.waitingBytes > maxWaitingBytes) this.#pause();
+    else if (session.isAhead) this.#hold(session, this.#options.now() + patienceMs);
+  }
+
+  #pause(): void {
     this.#isPaused = true;
-    socket.pause();
+    this.#connection.socket.pause();
+  }
+
+  #resume(): void {
+    this.#isPaused = false;
+    this.#keepAlive?.refresh();
+    this.#connection.socket.resume();
+  }
+
+  /** What is ahead waits, but not for long: it is to be on disk soon, however the others do. */
+  #hold(session: Session, untilMs: number): void {
+    this.#pause();
+    this.#held = setTimeout(() => {
+      this.#held = undefined;
+      if (this.#connection.isEnded) return;
+      if (session.isAhead && this.#options.now() < untilMs) this.#hold(session, untilMs);
+      else this.#answered(session.inbox.waitingBytes);
+    }, lookMs);
   }
 
   /** Publishes were answered: there may be room for more. */
   #answered(waitingBytes: number): void {
-    if (!this.#isPaused || waitingBytes > maxWaitingBytes / 2) return;
-    this.#isPaused = false;
-    this.#keepAlive?.refresh();
-    this.#connection.socket.resume();
+    if (!this.#isPaused || this.#held !== undefined || waitingBytes > maxWaitingBytes / 2) return;
+    this.#resume();
   }
 
   #frame(header: number, bytes: Buffer, start: number, end: number): void {

@@ -105,6 +105,11 @@ export class Session {
     this.#options.wiring.stray?.(this.client, { type, packetId });
   }
 
+  /** Whether what the client sends had better wait for a moment. */
+  get isAhead(): boolean {
+    return this.#options.wiring.isAhead?.(this.client) ?? false;
+  }
+
   /** Something that the client asks for and does not get: said once for each connection. */
   warn(warning: LocalWarning): void {
     if (this.#warnings.has(warning)) return;

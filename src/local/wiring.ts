@@ -16,6 +16,8 @@ export interface LocalWiring extends LocalKnown {
   readonly grant: (client: LocalClient, filter: string) => 0 | 1 | "close" | undefined;
   /** One PUBLISH, in the order they come in, those of QoS 0 included. Many may wait for their answer at once. */
   readonly publish: (from: LocalClient, packet: Packet, exchange: Exchange) => void;
+  /** Whether more of what the client sends had better wait for a moment: asked each time something was read from it. */
+  readonly isAhead?: (client: LocalClient) => boolean;
   readonly connected: (client: LocalClient) => void;
   /** `reason` is a word or two for the log: `disconnect`, `lost`, `keepalive`, `takeover`, `shutdown`, `refused`, … */
   readonly disconnected: (client: LocalClient, reason: string) => void;

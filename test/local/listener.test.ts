@@ -60,6 +60,42 @@ test("openListener() asks for verdicts on a whole chunk at once and gives all it
   expect(chunks).toEqual([2000]);
 });
 
+test("openListener() reads no more of a client while that had better wait", async () => {
+  const order: string[] = [];
+  const { port } = await start({
+    publish: async (_from, packet) => {
+      order.push(Buffer.from(packet.payload).toString());
+      return { kind: "acknowledge" };
+    },
+    wiring: {
+      isAhead: () => {
+        if (!order.includes("a")) return false;
+        order.push("?");
+        return order.length < 4;
+      },
+    },
+    // Time stands still: it waits for as long as it is told to.
+    tuning: { now: () => 0 },
+  });
+  const client = await enter(port, 4);
+  client.send(publishPacket("a", 1, 1));
+  expect(await client.next()).toMatchObject({ cmd: "puback", messageId: 1 });
+  client.send(publishPacket("b", 1, 2));
+  expect(await client.next()).toMatchObject({ cmd: "puback", messageId: 2 });
+  expect(order.slice(0, 4)).toEqual(["a", "?", "?", "?"]);
+});
+
+test("openListener() takes what a client sends in the end, however long that had better wait", async () => {
+  const { port } = await start({ wiring: { isAhead: () => true } });
+  const client = await enter(port, 4);
+  for (let id = 1; id <= 5; id++) {
+    client.send(publishPacket(`${id}`, 1, id));
+    expect(await client.next()).toMatchObject({ cmd: "puback", messageId: id });
+  }
+  client.send({ cmd: "pingreq" });
+  expect(await client.next()).toMatchObject({ cmd: "pingresp" });
+});
+
 function byText(verdicts: Readonly<Record<string, Verdict>>): (from: unknown, packet: Packet) => Promise<Verdict> {
   return async (_from, packet) => verdicts[Buffer.from(packet.payload).toString()] ?? { kind: "acknowledge" };
 }
