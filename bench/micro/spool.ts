@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { open } from "lmdb";
-import { type Arrival, openSpool, type Spool } from "../../src/spool/spool.ts";
+import { type Arrival, type GatewaySpool, openSpool, type Spool, type SpoolRecord } from "../../src/spool/spool.ts";
 import type { Timing } from "../timing.ts";
 
 const gateways = 50;
@@ -84,36 +84,50 @@ async function measureLmdb(path: string): Promise<{ one: number; many: number }>
 async function appendOneByOne(spool: Spool, count: number): Promise<void> {
   const gateway = spool.gateway("gw-0");
   for (let done = 0; done < count; done++) {
-    const { seq } = await gateway.append(arrival);
-    gateway.settle({ seq, index: 0 }, { kind: "delivered" });
+    await appendTo([gateway], ({ seq }) => gateway.settle({ seq, index: 0 }, { kind: "delivered" }));
   }
 }
 
 /** Every packet is settled when it is synced, while the next ones are written. */
 async function appendAndSettle(spool: Spool): Promise<void> {
-  let running: Promise<unknown> = Promise.resolve();
-  for (let turn = 0; turn < turns; turn++) {
-    const appended = appendTurn(spool).map(async ({ gateway, appending }) => {
-      const { seq } = await appending;
-      gateway.settle({ seq, index: 0 }, { kind: "delivered" });
-    });
+  const turn = turnOf(spool);
+  let running = Promise.resolve();
+  for (let done = 0; done < turns; done++) {
+    const appended = appendTo(turn, ({ seq }, gateway) => gateway.settle({ seq, index: 0 }, { kind: "delivered" }));
     await running;
-    running = Promise.all(appended);
+    running = appended;
   }
   await running;
   await spool.flushed();
 }
 
 async function fill(spool: Spool): Promise<void> {
+  const turn = turnOf(spool);
   for (let done = 0; done < backlog; done += perTurn) {
-    await Promise.all(appendTurn(spool).map(({ appending }) => appending));
+    await appendTo(turn, () => {});
   }
 }
 
-function appendTurn(spool: Spool) {
-  return Array.from({ length: perTurn }, (_, index) => {
-    const gateway = spool.gateway(`gw-${index % gateways}`);
-    return { gateway, appending: gateway.append(arrival) };
+/** The gateways that append in one turn. */
+function turnOf(spool: Spool): readonly GatewaySpool[] {
+  return Array.from({ length: perTurn }, (_, index) => spool.gateway(`gw-${index % gateways}`));
+}
+
+/** Appends once to each gateway; resolves when the last record is synced. */
+function appendTo(
+  turn: readonly GatewaySpool[],
+  appended: (record: SpoolRecord, gateway: GatewaySpool) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let left = turn.length;
+    for (const gateway of turn) {
+      gateway.append(arrival, (record, error) => {
+        if (record === undefined) reject(error);
+        else appended(record, gateway);
+        left -= 1;
+        if (left === 0) resolve();
+      });
+    }
   });
 }
 

@@ -59,12 +59,12 @@ async function fill(directory: string, messages: number): Promise<void> {
       const payload = Buffer.from(
         JSON.stringify({ [`Device-${index}`]: [{ ts: 1_700_000_000_000 + done + more, values }] }),
       );
-      return spool.gateway(tokens[index] as string).append({
-        packet: { topic: "v1/gateway/telemetry", payload, qos: 1 },
-        arrivedMs: Date.now(),
-        dialect: "thingsboard",
-        count: 1,
-        priority: "data",
+      const packet = { topic: "v1/gateway/telemetry", payload, qos: 1 } as const;
+      const arrival = { packet, arrivedMs: Date.now(), dialect: "thingsboard", count: 1, priority: "data" } as const;
+      return new Promise<void>((resolve, reject) => {
+        spool
+          .gateway(tokens[index] as string)
+          .append(arrival, (record, error) => (record === undefined ? reject(error) : resolve()));
       });
     });
     await Promise.all(appends);

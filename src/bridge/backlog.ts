@@ -106,7 +106,7 @@ export class Backlog {
    * Sees to it that the next step is read, if there is something to read and room for it. To be called whenever the rules
    * have taken an event, because that is when room comes about.
    *
-   * The spool shows a record as its append resolves, so whatever a later turn reads has passed `admit`.
+   * The spool shows a record when it tells that it is synced, so whatever a later turn reads has passed `admit`.
    */
   readOn(): void {
     // Half-full before reading on: a read per freed place would cost more than the records.

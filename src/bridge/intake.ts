@@ -155,18 +155,24 @@ export class Intake {
     const { count, fates, priority, verdict } = admission;
     if (!admission.journal) return this.#count(admission);
     const dialect = local.dialect.name;
-    return spool.append({ packet, arrivedMs: now(), dialect, count, priority, fates }).then(
-      (record) => {
-        trace.cameIn("local", packet, said, { record: record.seq, fates });
-        arrived(record, decoded, connection);
-        trace.followed();
-        return verdict;
-      },
-      (error: unknown) => {
-        trace.cameIn("local", packet, said);
-        return this.#refused(packet, count, error);
-      },
-    );
+    const arrival = { packet, arrivedMs: now(), dialect, count, priority, fates };
+    return new Promise((resolve, reject) => {
+      spool.append(arrival, (record, error) => {
+        try {
+          if (record === undefined) {
+            trace.cameIn("local", packet, said);
+            resolve(this.#refused(packet, count, error));
+            return;
+          }
+          trace.cameIn("local", packet, said, { record: record.seq, fates });
+          arrived(record, decoded, connection);
+          trace.followed();
+          resolve(verdict);
+        } catch (defect) {
+          reject(defect);
+        }
+      });
+    });
   }
 
   async #count({ fates, verdict }: Admission): Promise<Verdict> {

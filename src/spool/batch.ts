@@ -13,9 +13,7 @@ export interface Batch {
   readonly touched: Set<TurnGateway>;
   /** What to take back if it cannot be written. */
   readonly undos: (() => void)[];
-  /** Resolves when its records are synced. One promise for all of them: there may be thousands. */
-  readonly appended: Outcome;
-  /** Resolves when the rest is synced. */
+  /** Resolves when all of it is synced. */
   readonly synced: Outcome;
 }
 
@@ -34,7 +32,7 @@ export function newBatch(): Batch {
     touched: new Set<TurnGateway>(),
     undos: [],
   };
-  return { isWanted: false, refusal: undefined, ...lists, appended: newOutcome(), synced: newOutcome() };
+  return { isWanted: false, refusal: undefined, ...lists, synced: newOutcome() };
 }
 
 function newOutcome(): Outcome {

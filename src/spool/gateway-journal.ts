@@ -6,6 +6,7 @@ import { OpenRecord } from "./open-record.ts";
 import { decodeHead, decodeRecord, encodeRecord } from "./record-codec.ts";
 import { applyFates, type Code, code, codeAt, codeOf, isFinal, RecordState, resize, setCode } from "./record-state.ts";
 import type {
+  Appended,
   Arrival,
   GatewaySpool,
   RecordSender,
@@ -69,11 +70,11 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     this.#sender?.dropped(seqs);
   }
 
-  append(arrival: Arrival): Promise<SpoolRecord> {
+  append(arrival: Arrival, done: Appended): void {
     try {
-      return this.#append(arrival);
+      this.#append(arrival, done);
     } catch (error) {
-      return Promise.reject(error);
+      queueMicrotask(() => done(undefined, error));
     }
   }
 
@@ -291,7 +292,7 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     this.#moves.devices.write();
   }
 
-  #append(arrival: Arrival): Promise<SpoolRecord> {
+  #append(arrival: Arrival, done: Appended): void {
     const { packet, count: messages, fates } = arrival;
     const isReply = arrival.priority === "reply";
     const head = { gateway: this.number, count: messages, isReply, payloadLength: packet.payload.length };
@@ -305,7 +306,7 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     }
     if (!isAdmitted) this.#moves.moveAll(state, { kind: "dropped", reason: "full" });
     const record = new OpenRecord(this, state.seq, arrival);
-    return this.#turn.enqueue(this, { state, value, fates }).then(() => record);
+    this.#turn.enqueue(this, { state, value, fates, record, done });
   }
 
   /** The state of a record with something left in it. */

@@ -135,7 +135,7 @@ export class Journal implements Spool, Turn {
     throw new DragomanError("ERR_SPOOL_FULL", `Cannot append to spool "${this.#options.name}": ${found}`);
   }
 
-  enqueue(gateway: TurnGateway, append: Append): Promise<void> {
+  enqueue(gateway: TurnGateway, append: Append): void {
     const { state } = append;
     const batch = this.#batch;
     if (state.left > 0) {
@@ -149,7 +149,6 @@ export class Journal implements Spool, Turn {
     }
     batch.appends.push(append);
     this.touch(gateway);
-    return batch.appended.promise;
   }
 
   recordOf(seq: number): Buffer | undefined {
@@ -238,7 +237,7 @@ export class Journal implements Spool, Turn {
     this.#batch = newBatch();
     this.#running = batch;
     const refusal = this.#refusalOf(batch);
-    if (refusal !== undefined) this.#refuse(batch, refusal);
+    const refused = refusal === undefined ? [] : this.#refuse(batch, refusal);
     for (const state of batch.changed) {
       state.isChanged = false;
       if (state.left === 0) continue;
@@ -252,6 +251,7 @@ export class Journal implements Spool, Turn {
       store.probe();
     } catch (cause) {
       this.#failed(batch, cause);
+      tell(refused, refusal);
       return;
     }
     this.writes.begin();
@@ -267,6 +267,7 @@ export class Journal implements Spool, Turn {
       () => this.#succeeded(batch),
       (error: unknown) => this.#failed(batch, error),
     );
+    tell(refused, refusal);
   }
 
   /** Why no record can be written now. The transaction after one that failed tries the rest alone, which may have room. */
@@ -282,10 +283,12 @@ export class Journal implements Spool, Turn {
     }
   }
 
-  #refuse(batch: Batch, refusal: DragomanError): void {
+  /** Takes back what was to be appended, and gives what is to be told of it. */
+  #refuse(batch: Batch, refusal: DragomanError): readonly Append[] {
     this.trouble = refusal;
     batch.refusal = refusal;
-    for (const append of batch.appends.splice(0)) {
+    const refused = batch.appends.splice(0);
+    for (const append of refused) {
       const gateway = this.#gatewayOf(append.state);
       if (append.state.left > 0) {
         this.waitingBytes -= append.state.payloadLength;
@@ -294,7 +297,7 @@ export class Journal implements Spool, Turn {
       }
       gateway.undo(append);
     }
-    batch.appended.reject(refusal);
+    return refused;
   }
 
   #failure(cause: unknown): DragomanError {
@@ -312,7 +315,6 @@ export class Journal implements Spool, Turn {
       if (state.left > 0) this.#gatewayOf(state).live.set(state.seq, state);
       this.lastSynced = state.seq;
     }
-    batch.appended.resolve();
     batch.synced.resolve();
     if (this.#loaded > this.#span) {
       this.#loaded = 0;
@@ -320,6 +322,7 @@ export class Journal implements Spool, Turn {
     }
     if (this.#room < this.#options.capacity / 4) this.#measure();
     if (this.#batch.isWanted) this.#want();
+    tell(batch.appends);
   }
 
   #failed(batch: Batch, cause: unknown): void {
@@ -327,7 +330,7 @@ export class Journal implements Spool, Turn {
     this.#hasFailed = true;
     const failure = this.#failure(cause);
     this.writes.failed();
-    this.#refuse(batch, failure);
+    const refused = this.#refuse(batch, failure);
     for (const undo of batch.undos) undo();
     batch.synced.reject(failure);
     const next = this.#batch;
@@ -336,6 +339,7 @@ export class Journal implements Spool, Turn {
     if (next.isWanted) this.#want();
     else this.#tryAgain();
     next.isWanted = true;
+    tell(refused, failure);
   }
 
   /** Sees after a while whether the disk does its work again. */
@@ -412,5 +416,13 @@ export class Journal implements Spool, Turn {
     this.#gateways.set(stored.id, gateway);
     this.#byNumber[stored.number] = gateway;
     return gateway;
+  }
+}
+
+/** Comes last, with everything as it must be: who is told may ask for more. */
+function tell(appends: readonly Append[], failure?: DragomanError): void {
+  for (const { done, record } of appends) {
+    if (failure === undefined) done(record);
+    else done(undefined, failure);
   }
 }

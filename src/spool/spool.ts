@@ -61,6 +61,13 @@ export interface SpoolRecord {
   isOpen(index: number): boolean;
 }
 
+/**
+ * Hears what became of an append; records are told in their order. It must not throw.
+ *
+ * Without a record, `error` is a `DragomanError`: `ERR_SPOOL_FULL` or `ERR_SPOOL_FAILED`.
+ */
+export type Appended = (record: SpoolRecord | undefined, error?: unknown) => void;
+
 /** One message that waits for its device or for an operator. */
 export interface SpoolEntry {
   readonly ref: MessageRef;
@@ -102,13 +109,12 @@ export interface GatewaySpool {
   /** No record that read() can show by now is newer. */
   readonly lastSeq: number;
   /**
-   * Writes a packet as received and resolves once it is synced. Order is kept; its messages count as received.
+   * Writes a packet as received. Order is kept; its messages count as received.
    *
-   * The spool copies the payload at once.
-   *
-   * @throws {DragomanError} `ERR_SPOOL_FULL` or `ERR_SPOOL_FAILED`: nothing was written and nothing counted.
+   * The spool copies the payload at once. `done` is told once the record is synced, or why nothing was written and nothing
+   * counted; never before this function returns.
    */
-  append(arrival: Arrival): Promise<SpoolRecord>;
+  append(arrival: Arrival, done: Appended): void;
   /**
    * Counts messages that leave no record, and resolves once that is synced.
    *

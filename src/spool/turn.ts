@@ -1,6 +1,7 @@
 import type { Fate, Ledger } from "../message/fate.ts";
 import type { PendingWrites } from "./pending-writes.ts";
 import type { RecordState } from "./record-state.ts";
+import type { Appended, SpoolRecord } from "./spool.ts";
 
 /** What the records of one gateway ask of the transaction that all gateways share. */
 export interface Turn {
@@ -14,8 +15,8 @@ export interface Turn {
   nextSeq(): number;
   /** Whether there is, or now is, room for a record. @throws {DragomanError} `ERR_SPOOL_FULL` when gateways are to be refused. */
   admit(state: RecordState): boolean;
-  /** Takes a record into the transaction; resolves when that is synced. */
-  enqueue(gateway: TurnGateway, append: Append): Promise<void>;
+  /** Takes a record into the transaction. */
+  enqueue(gateway: TurnGateway, append: Append): void;
   /** A record as it is on disk, unless it is to be removed. */
   recordOf(seq: number): Buffer | undefined;
   /** The ledger or the waiting bytes have changed. */
@@ -35,6 +36,9 @@ export interface Append {
   readonly value: Buffer;
   /** What was decided on arrival. */
   readonly fates: ReadonlyMap<number, Fate> | undefined;
+  /** To be told of when it is synced. */
+  readonly record: SpoolRecord;
+  readonly done: Appended;
 }
 
 /** What the transaction asks of a gateway whose ledger, records or counters have changed. */

@@ -6,6 +6,7 @@ import { dialectNamed } from "../../src/mappings.ts";
 import type { DeviceId } from "../../src/message/message.ts";
 import { Secret } from "../../src/message/secret.ts";
 import { openSpool, type Spool } from "../../src/spool/spool.ts";
+import { append } from "../spool/append.ts";
 import { sampleGateway, sampleStatus } from "./sample-status.ts";
 
 const opened: { close(): Promise<unknown> }[] = [];
@@ -23,7 +24,7 @@ async function open(token?: Secret): Promise<{ readonly admin: Admin; readonly s
   const add = async (gateway: string, payload: Uint8Array | string, arrivedMs = nowMs) => {
     const packet = { topic: "v1/gateway/telemetry", payload: Buffer.from(payload), qos: 1 } as const;
     const arrival = { packet, arrivedMs, dialect: "thingsboard", count: 1, priority: "data" } as const;
-    return { seq: (await spool.gateway(gateway).append(arrival)).seq, index: 0 };
+    return { seq: (await append(spool.gateway(gateway), arrival)).seq, index: 0 };
   };
   const [one, two, three, four] = [
     await add("gw-1", `{"${secret}`, nowMs - 7_200_000),

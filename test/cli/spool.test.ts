@@ -10,6 +10,7 @@ import type { Fate } from "../../src/message/fate.ts";
 import type { DeviceId } from "../../src/message/message.ts";
 import { openSpool } from "../../src/spool/spool.ts";
 import { type ConfigSections, eventually, openPlant, type Plant } from "../bridge/harness.ts";
+import { append } from "../spool/append.ts";
 import { miscount } from "../spool/miscount.ts";
 import { testIo } from "./test-io.ts";
 
@@ -24,7 +25,7 @@ async function stoppedPlant(sections: ConfigSections = {}): Promise<Plant> {
   const add = async (payload: string, fate: Fate, arrivedMs = Date.now()) => {
     const packet = { topic: "v1/gateway/telemetry", payload: Buffer.from(payload), qos: 1 } as const;
     const arrival = { packet, arrivedMs, dialect: "thingsboard", count: 1, priority: "data" } as const;
-    const { seq } = await spool.gateway("gw-01").append(arrival);
+    const { seq } = await append(spool.gateway("gw-01"), arrival);
     spool.gateway("gw-01").settle({ seq, index: 0 }, fate);
   };
   await add(good(1), { kind: "quarantined", device, reason: "oversize" }, Date.now() - 2 * hour);

@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { imbalanceOf } from "../../src/message/fate.ts";
 import { openSpool } from "../../src/spool/spool.ts";
+import { append } from "./append.ts";
 import { newFolder, removeFolders } from "./audit-spool.ts";
 import { miscount } from "./miscount.ts";
 
@@ -14,7 +15,7 @@ test("audit() names the gateway and the counter that is not what the records say
   const before = await openSpool(options);
   for (const id of ["gw-1", "gw-2"]) {
     const packet = { topic: "t", payload: Buffer.from("four"), qos: 1 } as const;
-    await before.gateway(id).append({ packet, arrivedMs: 1, dialect: "d", count: 2, priority: "data" });
+    await append(before.gateway(id), { packet, arrivedMs: 1, dialect: "d", count: 2, priority: "data" });
   }
   await before.close();
   await miscount(directory, "gw-2", (ledger) => {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { emptyLedger, type Fate, imbalanceOf, type Ledger, type MessageRef } from "../../src/message/fate.ts";
 import type { DeviceId } from "../../src/message/message.ts";
 import type { Arrival, GatewaySpool, Spool, SpoolRecord } from "../../src/spool/spool.ts";
+import { append } from "./append.ts";
 
 const delivered: Fate = { kind: "delivered" };
 const a = "A" as DeviceId;
@@ -27,7 +28,7 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
 
     test("append() gives back what read() gives later, byte for byte", async () => {
       const packet = { topic: "töpic/😀", payload: Uint8Array.from([0, 255, 1, 128]), qos: 0 as const };
-      const record = await gateway.append(arrival("", { packet, arrivedMs: 1234.5, dialect: "google", count: 3 }));
+      const record = await append(gateway, arrival("", { packet, arrivedMs: 1234.5, dialect: "google", count: 3 }));
       const [read] = gateway.read(0, 10, 1000);
       expect(read).toMatchObject({ seq: record.seq, arrivedMs: 1234.5, dialect: "google", count: 3 });
       expect({ ...read?.packet, payload: [...(read?.packet.payload ?? [])] }).toEqual({
@@ -40,8 +41,8 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
     test("append() takes payloads of a megabyte and of nothing", async () => {
       const big = Buffer.alloc(1024 * 1024, "big");
       await Promise.all([
-        gateway.append(arrival("", { packet: { topic: "t", payload: big, qos: 1 } })),
-        gateway.append(arrival("")),
+        append(gateway, arrival("", { packet: { topic: "t", payload: big, qos: 1 } })),
+        append(gateway, arrival("")),
       ]);
       const [first, second] = gateway.read(0, 10, 1e9);
       expect(Buffer.compare(Buffer.from(first?.packet.payload ?? []), big)).toBe(0);
@@ -50,7 +51,7 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
 
     test("append() numbers records upward over all gateways and read() keeps their order", async () => {
       const records = await Promise.all(
-        ["gw", "other", "gw", "gw"].map((id, index) => spool.gateway(id).append(arrival(String(index)))),
+        ["gw", "other", "gw", "gw"].map((id, index) => append(spool.gateway(id), arrival(String(index)))),
       );
       const seqs = records.map((record) => record.seq);
       expect(seqs[0]).toBeGreaterThan(0);
@@ -59,16 +60,41 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
       expect(textsOf(spool.gateway("other").read(0, 10, 1000))).toEqual(["1"]);
     });
 
+    test("append() tells of records in their order, and never before it returns", async () => {
+      const told: string[] = [];
+      const settled = new Promise<void>((resolve) => {
+        for (const text of ["one", "two", "three"]) {
+          gateway.append(arrival(text), (record) => {
+            const payload = Buffer.from(record?.packet.payload ?? []).toString();
+            told.push(`${payload} ${gateway.lastSeq - (record?.seq ?? 0)}`);
+            if (payload === "three") resolve();
+          });
+        }
+      });
+      expect(told).toEqual([]);
+      await settled;
+      expect(told).toEqual(["one 2", "two 1", "three 0"]);
+      await spool.close();
+      const refused = new Promise((resolve) => {
+        gateway.append(arrival("four"), (record, error) => {
+          told.push("four");
+          resolve([record, error]);
+        });
+      });
+      expect(told).not.toContain("four");
+      expect(await refused).toEqual([undefined, expect.objectContaining({ code: "ERR_SPOOL_FAILED" })]);
+    });
+
     test("append() does not see a payload that is changed afterwards", async () => {
       const payload = Buffer.from("before");
-      const appended = gateway.append(arrival("", { packet: { topic: "t", payload, qos: 1 } }));
+      const appended = append(gateway, arrival("", { packet: { topic: "t", payload, qos: 1 } }));
       payload.write("behind");
       await appended;
       expect(textsOf(gateway.read(0, 10, 1000))).toEqual(["before"]);
     });
 
     test("read() is bounded by messages, by bytes, and by where it starts", async () => {
-      const records = await Promise.all(["aaaa", "bbbb", "cccc"].map((text) => gateway.append(arrival(text))));
+      const records = await Promise.all(["aaaa", "bbbb", "cccc"].map((text) => append(gateway, arrival(text))));
       expect(textsOf(gateway.read(0, 2, 1000))).toEqual(["aaaa", "bbbb"]);
       expect(textsOf(gateway.read(0, 10, 9))).toEqual(["aaaa", "bbbb"]);
       expect(textsOf(gateway.read(0, 10, 1))).toEqual(["aaaa"]);
@@ -79,9 +105,9 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
     test("read() counts the messages of a record that are to be sent, and gives the first whatever its size", async () => {
       const delivered = new Map([[0, { kind: "delivered" } as const]]);
       await Promise.all([
-        gateway.append(arrival("one of two", { count: 2, fates: delivered })),
-        gateway.append(arrival("three", { count: 3 })),
-        gateway.append(arrival("one")),
+        append(gateway, arrival("one of two", { count: 2, fates: delivered })),
+        append(gateway, arrival("three", { count: 3 })),
+        append(gateway, arrival("one")),
       ]);
       expect(textsOf(gateway.read(0, 4, 1000))).toEqual(["one of two", "three"]);
       expect(textsOf(gateway.read(0, 3, 1000))).toEqual(["one of two"]);
@@ -90,7 +116,7 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
 
     test("oldestPendingMs() is of the oldest message that is open or parked", async () => {
       const seqs: number[] = [];
-      for (const arrivedMs of [100, 200, 300]) seqs.push((await gateway.append(arrival("x", { arrivedMs }))).seq);
+      for (const arrivedMs of [100, 200, 300]) seqs.push((await append(gateway, arrival("x", { arrivedMs }))).seq);
       const [first = 0, second = 0, third = 0] = seqs;
       expect(gateway.oldestPendingMs()).toBe(100);
       gateway.settle({ seq: first, index: 0 }, { kind: "quarantined", reason: "no" });
@@ -103,7 +129,7 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
     });
 
     test("settle() lets a record go when its last message is delivered or dropped", async () => {
-      const { seq } = await gateway.append(arrival("x", { count: 3 }));
+      const { seq } = await append(gateway, arrival("x", { count: 3 }));
       gateway.settle({ seq, index: 0 }, delivered);
       gateway.settle({ seq, index: 1 }, { kind: "dropped", reason: "empty" });
       expect(gateway.read(0, 10, 1000).map((each) => [0, 1, 2].map((index) => each.isOpen(index)))).toEqual([
@@ -119,7 +145,7 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
     });
 
     test("settle() ignores what is settled already and what it does not know", async () => {
-      const { seq } = await gateway.append(arrival("x", { count: 2 }));
+      const { seq } = await append(gateway, arrival("x", { count: 2 }));
       for (let times = 0; times < 3; times++) {
         gateway.settle({ seq, index: 0 }, delivered);
         gateway.settle({ seq, index: 0 }, { kind: "dropped", reason: "gone" });
@@ -139,8 +165,8 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
     });
 
     test("settle() ignores an old record that is gone, whatever was read of it last", async () => {
-      const records = await Promise.all(["0", "1", "2", "3", "4"].map((text) => gateway.append(arrival(text))));
-      await gateway.append(arrival("5"));
+      const records = await Promise.all(["0", "1", "2", "3", "4"].map((text) => append(gateway, arrival(text))));
+      await append(gateway, arrival("5"));
       const ref = { seq: records[0]?.seq ?? 0, index: 0 };
       expect(textsOf(gateway.read(0, 1, 1000))).toEqual(["0"]);
       for (let times = 0; times < 3; times++) {
@@ -156,9 +182,9 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
         [1, { kind: "quarantined", device: a, reason: "shape" }],
         [2, { kind: "held", device: b, reason: "no id" }],
       ]);
-      const record = await gateway.append(arrival("x", { count: 4, fates }));
+      const record = await append(gateway, arrival("x", { count: 4, fates }));
       expect([0, 1, 2, 3].map((index) => record.isOpen(index))).toEqual([false, false, false, true]);
-      const none = await gateway.append(arrival("y", { fates: new Map([[0, { kind: "delivered" }]]) }));
+      const none = await append(gateway, arrival("y", { fates: new Map([[0, { kind: "delivered" }]]) }));
       expect(none.isOpen(0)).toBe(false);
       expect(spool.waitingBytes).toBe(1);
       expect(gateway.ledger).toEqual(
@@ -181,7 +207,7 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
 
     test("settle() holds and parks; neither is read; release() gives them back in order as pending", async () => {
       const records = await Promise.all(
-        ["0", "1", "2", "3"].map((text) => gateway.append(arrival(text, { count: 2 }))),
+        ["0", "1", "2", "3"].map((text) => append(gateway, arrival(text, { count: 2 }))),
       );
       const [first, second, third, fourth] = records.map((record) => record.seq) as [number, number, number, number];
       gateway.settle({ seq: third, index: 0 }, { kind: "held", device: a, reason: "refused" });
@@ -217,7 +243,7 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
     });
 
     test("settle() moves between held and parked, renews reasons, and delivers what is held", async () => {
-      const { seq } = await gateway.append(arrival("x", { count: 2 }));
+      const { seq } = await append(gateway, arrival("x", { count: 2 }));
       gateway.settle({ seq, index: 0 }, { kind: "parked", device: a });
       gateway.settle({ seq, index: 1 }, { kind: "held", device: a, reason: "one" });
       await spool.flushed();
@@ -239,7 +265,7 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
     });
 
     test("list() finds by device, reason and fate; discard() and retry() mend", async () => {
-      const records = await Promise.all(["0", "1", "2", "3"].map((text) => gateway.append(arrival(text))));
+      const records = await Promise.all(["0", "1", "2", "3"].map((text) => append(gateway, arrival(text))));
       const refs = records.map(({ seq }) => ({ seq, index: 0 })) as [MessageRef, MessageRef, MessageRef, MessageRef];
       gateway.settle(refs[0], { kind: "quarantined", reason: "syntax" });
       gateway.settle(refs[1], { kind: "quarantined", device: a, reason: "oversize" });
@@ -279,9 +305,9 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
     });
 
     test("look() goes on where it ended, past what it left behind and what has gone meanwhile", async () => {
-      const other = await spool.gateway("gw-other").append(arrival("other"));
+      const other = await append(spool.gateway("gw-other"), arrival("other"));
       spool.gateway("gw-other").settle({ seq: other.seq, index: 0 }, { kind: "quarantined", reason: "q" });
-      const records = await Promise.all(["0", "1", "2", "3", "4"].map((text) => gateway.append(arrival(text))));
+      const records = await Promise.all(["0", "1", "2", "3", "4"].map((text) => append(gateway, arrival(text))));
       const seqs = records.map(({ seq }) => seq) as [number, number, number, number, number];
       gateway.settle({ seq: seqs[0], index: 0 }, { kind: "held", device: b, reason: "r" });
       gateway.settle({ seq: seqs[1], index: 0 }, { kind: "parked", device: b });
@@ -312,7 +338,7 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
     });
 
     test("reopen() sends a whole packet again, and counts what was sent of it a second time", async () => {
-      const { seq } = await gateway.append(arrival("x", { count: 3 }));
+      const { seq } = await append(gateway, arrival("x", { count: 3 }));
       gateway.settle({ seq, index: 0 }, delivered);
       gateway.settle({ seq, index: 1 }, { kind: "dropped", reason: "empty" });
       gateway.settle({ seq, index: 2 }, { kind: "quarantined", reason: "wrong shape" });
@@ -331,8 +357,8 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
     });
 
     test("audit() counts the records anew, within its bounds", async () => {
-      const { seq } = await gateway.append(arrival("xy", { count: 3 }));
-      await gateway.append(arrival("z"));
+      const { seq } = await append(gateway, arrival("xy", { count: 3 }));
+      await append(gateway, arrival("z"));
       gateway.settle({ seq, index: 0 }, { kind: "held", device: a, reason: "r" });
       gateway.settle({ seq, index: 1 }, { kind: "quarantined", reason: "q" });
       await spool.flushed();
@@ -345,7 +371,7 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
     });
 
     test("recount() corrects received and pending, upward and downward", async () => {
-      const { seq } = await gateway.append(arrival("x", { count: 2 }));
+      const { seq } = await append(gateway, arrival("x", { count: 2 }));
       gateway.settle({ seq, index: 0 }, delivered);
       gateway.recount(seq, 4);
       expect(gateway.ledger).toEqual(ledgerOf({ received: 4, delivered: 1, pending: 3 }));
@@ -404,7 +430,7 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
         "x".repeat(3000),
         `${"x".repeat(3000)}y`,
       ] as DeviceId[];
-      const records = await Promise.all(names.map((name) => gateway.append(arrival(name))));
+      const records = await Promise.all(names.map((name) => append(gateway, arrival(name))));
       for (const [index, device] of names.entries()) {
         gateway.settle({ seq: records[index]?.seq ?? 0, index: 0 }, { kind: "held", device, reason: "r" });
       }
@@ -426,7 +452,7 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
 
     test("gatewayIds() names those that something was written for", async () => {
       spool.gateway("idle");
-      await gateway.append(arrival("x"));
+      await append(gateway, arrival("x"));
       spool.gateway("fact").put("a", "b");
       expect(spool.gatewayIds()).toEqual(["gw", "fact"]);
       expect(spool.gateway("gw")).toBe(gateway);
@@ -434,11 +460,11 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
 
     test("flushed() and close() resolve when there is nothing to do, and close() twice", async () => {
       await spool.flushed();
-      await gateway.append(arrival("x"));
+      await append(gateway, arrival("x"));
       await Promise.all([spool.close(), spool.close()]);
       const fates = new Map<number, Fate>([[0, delivered]]);
-      await expect(gateway.append(arrival("y"))).rejects.toMatchObject({ code: "ERR_SPOOL_FAILED" });
-      await expect(gateway.append(arrival("y", { fates }))).rejects.toMatchObject({ code: "ERR_SPOOL_FAILED" });
+      await expect(append(gateway, arrival("y"))).rejects.toMatchObject({ code: "ERR_SPOOL_FAILED" });
+      await expect(append(gateway, arrival("y", { fates }))).rejects.toMatchObject({ code: "ERR_SPOOL_FAILED" });
       await expect(gateway.count(1, { kind: "delivered" })).rejects.toMatchObject({ code: "ERR_SPOOL_FAILED" });
       gateway.put("late", "fact");
       gateway.countDown("received", 1);
@@ -449,19 +475,19 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
       const small = await open({ maxBytes: 10, whenFull: "refuse" });
       try {
         const one = small.gateway("one");
-        const { seq } = await one.append(arrival("123456"));
+        const { seq } = await append(one, arrival("123456"));
         one.settle({ seq, index: 0 }, { kind: "held", device: a, reason: "r" });
         const fates = new Map<number, Fate>([[0, { kind: "quarantined", reason: "q" }]]);
-        await small.gateway("two").append(arrival("1234", { fates }));
-        await expect(one.append(arrival("1"))).rejects.toMatchObject({
+        await append(small.gateway("two"), arrival("1234", { fates }));
+        await expect(append(one, arrival("1"))).rejects.toMatchObject({
           code: "ERR_SPOOL_FULL",
           message: expect.stringContaining("10 bytes wait, wanted at most 10 with the 1 of this packet"),
         });
         expect(small.waitingBytes).toBe(10);
         expect(small.ledger()).toEqual(ledgerOf({ received: 2, held: 1, quarantined: 1 }));
         one.settle({ seq, index: 0 }, delivered);
-        await one.append(arrival("abc"));
-        await expect(one.append(arrival("12345678901"))).rejects.toMatchObject({ code: "ERR_SPOOL_FULL" });
+        await append(one, arrival("abc"));
+        await expect(append(one, arrival("12345678901"))).rejects.toMatchObject({ code: "ERR_SPOOL_FULL" });
         expect(small.ledger()).toEqual(ledgerOf({ received: 3, delivered: 1, pending: 1, quarantined: 1 }));
       } finally {
         await small.close();
@@ -472,24 +498,24 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
       const small = await open({ maxBytes: 10, whenFull: "dropOldest" });
       try {
         const [one, two] = [small.gateway("one"), small.gateway("two")];
-        await two.append(arrival("rr", { priority: "reply" }));
-        await one.append(arrival("aaa", { count: 2 }));
-        await two.append(arrival("bbb"));
-        await one.append(arrival("cc"));
-        await two.append(arrival("ddd"));
+        await append(two, arrival("rr", { priority: "reply" }));
+        await append(one, arrival("aaa", { count: 2 }));
+        await append(two, arrival("bbb"));
+        await append(one, arrival("cc"));
+        await append(two, arrival("ddd"));
         expect(textsOf(one.read(0, 10, 1000))).toEqual(["cc"]);
         expect(textsOf(two.read(0, 10, 1000))).toEqual(["rr", "bbb", "ddd"]);
         expect(one.ledger).toEqual(ledgerOf({ received: 3, pending: 1, dropped: { full: 2 } }));
         // All in one turn: what is not even written yet can be the oldest.
-        await Promise.all(["1111", "2222", "3333"].map((text) => one.append(arrival(text))));
+        await Promise.all(["1111", "2222", "3333"].map((text) => append(one, arrival(text))));
         expect(textsOf(one.read(0, 10, 1000))).toEqual(["2222", "3333"]);
         expect(textsOf(two.read(0, 10, 1000))).toEqual(["rr"]);
-        await two.append(arrival("ssssssss", { priority: "reply" }));
+        await append(two, arrival("ssssssss", { priority: "reply" }));
         expect(textsOf(two.read(0, 10, 1000))).toEqual(["rr", "ssssssss"]);
-        const late = await one.append(arrival("x"));
+        const late = await append(one, arrival("x"));
         expect(late.isOpen(0)).toBe(false);
         expect(textsOf(two.read(0, 10, 1000))).toEqual(["rr", "ssssssss"]);
-        await two.append(arrival("tt", { priority: "reply" }));
+        await append(two, arrival("tt", { priority: "reply" }));
         expect(textsOf(two.read(0, 10, 1000))).toEqual(["ssssssss", "tt"]);
         await small.flushed();
         expect(small.waitingBytes).toBe(10);
@@ -506,7 +532,7 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
       for (let round = 0; round < rounds; round += 20) {
         const appends = [];
         for (let more = round; more < round + 20; more++) {
-          for (const id of ids) appends.push(spool.gateway(id).append(arrival(String(more))));
+          for (const id of ids) appends.push(append(spool.gateway(id), arrival(String(more))));
         }
         await Promise.all(appends);
       }
@@ -626,7 +652,7 @@ async function runAgainstModel(spool: Spool, gateway: GatewaySpool, operations: 
     const now = "index" in each && isThere(at) ? at?.fates[each.index] : undefined;
     switch (each.kind) {
       case "append": {
-        const { seq } = await gateway.append(arrival("x", { count: each.count }));
+        const { seq } = await append(gateway, arrival("x", { count: each.count }));
         model.push({ seq, fates: Array.from({ length: each.count }, () => "open" as const) });
         break;
       }

@@ -1,6 +1,7 @@
 import { writeSync } from "node:fs";
 import { DragomanError } from "../../src/errors.ts";
 import { openSpool } from "../../src/spool/spool.ts";
+import { append } from "./append.ts";
 
 /**
  * A program that appends until the system lets its file grow no more, settles half of what is there, and appends again into
@@ -14,7 +15,7 @@ const arrival = { packet, arrivedMs: 1, dialect: "thingsboard", count: 1, priori
 const appended: number[] = [];
 let code: string | undefined;
 while (code === undefined) {
-  const results = await Promise.allSettled(Array.from({ length: 10 }, () => gateway.append(arrival)));
+  const results = await Promise.allSettled(Array.from({ length: 10 }, () => append(gateway, arrival)));
   for (const result of results) {
     if (result.status === "fulfilled") appended.push(result.value.seq);
     else if (result.reason instanceof DragomanError) code = result.reason.code;
@@ -25,7 +26,7 @@ const hadTrouble = spool.trouble !== undefined;
 const settled = appended.splice(0, appended.length / 2);
 for (const seq of settled) gateway.settle({ seq, index: 0 }, { kind: "delivered" });
 await spool.flushed();
-for (let more = 0; more < 20; more++) appended.push((await gateway.append(arrival)).seq);
+for (let more = 0; more < 20; more++) appended.push((await append(gateway, arrival)).seq);
 const report = { code, hadTrouble, received, pending, settled: settled.length, left: appended };
 writeSync(1, `${JSON.stringify({ ...report, hasTrouble: spool.trouble !== undefined })}\n`);
 await spool.close();

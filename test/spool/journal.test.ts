@@ -4,6 +4,7 @@ import type { DeviceId } from "../../src/message/message.ts";
 import { Journal } from "../../src/spool/journal.ts";
 import { openMemoryStore } from "../../src/spool/memory-store.ts";
 import type { Store } from "../../src/spool/store.ts";
+import { append } from "./append.ts";
 import { arrival, ledgerOf, textsOf } from "./describe-spool.ts";
 
 const delivered = { kind: "delivered" } as const;
@@ -31,8 +32,8 @@ afterEach(() => journal.close());
 
 test("oldestPendingMs() finds what an earlier run parked", async () => {
   const gateway = journal.gateway("gw");
-  const { seq } = await gateway.append(arrival("one", { arrivedMs: 100 }));
-  await gateway.append(arrival("two", { arrivedMs: 200 }));
+  const { seq } = await append(gateway, arrival("one", { arrivedMs: 100 }));
+  await append(gateway, arrival("two", { arrivedMs: 200 }));
   gateway.settle({ seq, index: 0 }, { kind: "parked", device });
   await journal.flushed();
   expect((await reopened()).gateway("gw").oldestPendingMs()).toBe(100);
@@ -51,8 +52,8 @@ describe.each([
     disk.failures = 1;
     const fates = new Map([[1, { kind: "held" as const, device, reason: "r" }]]);
     const results = await Promise.allSettled([
-      gateway.append(arrival("one", { count: 2, fates })),
-      gateway.append(arrival("two", { fates: new Map([[0, { kind: "dropped", reason: "empty" }]]) })),
+      append(gateway, arrival("one", { count: 2, fates })),
+      append(gateway, arrival("two", { fates: new Map([[0, { kind: "dropped", reason: "empty" }]]) })),
       gateway.count(3, { kind: "dropped", reason: "unknownTopic" }),
     ]);
     expect(
@@ -64,14 +65,14 @@ describe.each([
     expect([gateway.read(0, 10, 1000), gateway.waitingDevices(), gateway.list({}, 10)]).toEqual([[], [], []]);
     await journal.flushed();
     expect(journal.trouble).toBeUndefined();
-    await gateway.append(arrival("three"));
+    await append(gateway, arrival("three"));
     expect(textsOf(gateway.read(0, 10, 1000))).toEqual(["three"]);
     expect((await reopened()).gateway("gw").ledger).toEqual(ledgerOf({ received: 1, pending: 1 }));
   });
 
   test("what was settled, put and counted while the disk fails is written when it works again", async () => {
     const gateway = journal.gateway("gw");
-    const records = await Promise.all(["0", "1", "2"].map((text) => gateway.append(arrival(text, { count: 2 }))));
+    const records = await Promise.all(["0", "1", "2"].map((text) => append(gateway, arrival(text, { count: 2 }))));
     const [first, second, third] = records.map(({ seq }) => seq) as [number, number, number];
     disk.failures = 2;
     for (const index of [0, 1]) gateway.settle({ seq: first, index }, delivered);
@@ -102,7 +103,7 @@ describe.each([
 
   test("what failed is tried again by itself", async () => {
     const gateway = journal.gateway("gw");
-    const { seq } = await gateway.append(arrival("x"));
+    const { seq } = await append(gateway, arrival("x"));
     disk.failures = 1;
     gateway.settle({ seq, index: 0 }, delivered);
     await expect(journal.flushed()).rejects.toMatchObject({ code: "ERR_SPOOL_FAILED" });
@@ -118,24 +119,24 @@ describe.each([
 
   test("after a failure the rest is tried without new records, so that they cannot keep it from being written", async () => {
     const gateway = journal.gateway("gw");
-    const { seq } = await gateway.append(arrival("x"));
+    const { seq } = await append(gateway, arrival("x"));
     disk.failures = 1;
     gateway.settle({ seq, index: 0 }, delivered);
-    await expect(gateway.append(arrival("y"))).rejects.toMatchObject({ code: "ERR_SPOOL_FAILED" });
-    await expect(gateway.append(arrival("z"))).rejects.toMatchObject({ code: "ERR_SPOOL_FAILED" });
-    await gateway.append(arrival("works"));
+    await expect(append(gateway, arrival("y"))).rejects.toMatchObject({ code: "ERR_SPOOL_FAILED" });
+    await expect(append(gateway, arrival("z"))).rejects.toMatchObject({ code: "ERR_SPOOL_FAILED" });
+    await append(gateway, arrival("works"));
     expect((await reopened()).gateway("gw").ledger).toEqual(ledgerOf({ received: 2, delivered: 1, pending: 1 }));
   });
 });
 
 test("a full disk refuses records, and takes everything else", async () => {
   const gateway = journal.gateway("gw");
-  const { seq } = await gateway.append(arrival("x"));
+  const { seq } = await append(gateway, arrival("x"));
   disk.isFull = true;
   gateway.settle({ seq, index: 0 }, delivered);
   const { tried } = disk;
   const fates = new Map([[0, { kind: "quarantined" as const, reason: "r" }]]);
-  await expect(gateway.append(arrival("y", { fates }))).rejects.toMatchObject({
+  await expect(append(gateway, arrival("y", { fates }))).rejects.toMatchObject({
     code: "ERR_SPOOL_FAILED",
     message: 'Cannot write to spool "spool": the disk is full',
   });
@@ -144,7 +145,7 @@ test("a full disk refuses records, and takes everything else", async () => {
   expect(journal.trouble).toMatchObject({ code: "ERR_SPOOL_FAILED" });
   expect((await reopened()).gateway("gw").ledger).toEqual(ledgerOf({ received: 1, delivered: 1 }));
   disk.isFull = false;
-  await gateway.append(arrival("z"));
+  await append(gateway, arrival("z"));
   expect(journal.trouble).toBeUndefined();
   expect(gateway.list({}, 10)).toEqual([]);
 });
@@ -153,14 +154,14 @@ test("dropOldest: what is dropped while it is being written is taken back with i
   journal = new Journal(disk, { name: "spool", maxBytes: 4, whenFull: "dropOldest", capacity: 2 ** 30 });
   const gateway = journal.gateway("gw");
   disk.failures = 1;
-  const writing = Promise.allSettled([gateway.append(arrival("aaaa"))]);
+  const writing = Promise.allSettled([append(gateway, arrival("aaaa"))]);
   await new Promise(setImmediate);
-  const next = Promise.allSettled([gateway.append(arrival("bbbb")), gateway.append(arrival("cccc"))]);
+  const next = Promise.allSettled([append(gateway, arrival("bbbb")), append(gateway, arrival("cccc"))]);
   expect((await writing)[0].status).toBe("rejected");
   await next;
   await journal.flushed();
   expect(imbalanceOf(gateway.ledger)).toBe(0);
-  await gateway.append(arrival("dddd"));
+  await append(gateway, arrival("dddd"));
   expect(textsOf(gateway.read(0, 10, 1000))).toEqual(["dddd"]);
   expect(journal.waitingBytes).toBe(4);
   expect((await reopened()).waitingBytes).toBe(4);
@@ -168,10 +169,10 @@ test("dropOldest: what is dropped while it is being written is taken back with i
 
 test("what several turns ask for while one transaction is synced is one transaction", async () => {
   const gateway = journal.gateway("gw");
-  const first = gateway.append(arrival("0"));
+  const first = append(gateway, arrival("0"));
   await new Promise(setImmediate);
   const { tried } = disk;
-  const more = Array.from({ length: 50 }, (_, index) => gateway.append(arrival(String(index))));
+  const more = Array.from({ length: 50 }, (_, index) => append(gateway, arrival(String(index))));
   await first;
   await Promise.all(more);
   expect(disk.tried).toBe(tried + 1);
@@ -179,7 +180,7 @@ test("what several turns ask for while one transaction is synced is one transact
 
 test("ten messages of one packet that are settled in one turn cost one removal", async () => {
   const gateway = journal.gateway("gw");
-  const { seq } = await gateway.append(arrival("x", { count: 10 }));
+  const { seq } = await append(gateway, arrival("x", { count: 10 }));
   const written: string[] = [];
   const { put, remove } = disk;
   disk.put = (key, value) => {

@@ -14,6 +14,7 @@ import { family, singleKey } from "../../src/spool/keys.ts";
 import { openLmdbStore } from "../../src/spool/lmdb-store.ts";
 import { spoolOwner } from "../../src/spool/open-spool.ts";
 import { openSpool, type Spool } from "../../src/spool/spool.ts";
+import { append } from "./append.ts";
 import { auditSpool, newFolder, removeFolders } from "./audit-spool.ts";
 import { buildProgram } from "./built.ts";
 import { arrival, ledgerOf, textsOf } from "./describe-spool.ts";
@@ -41,7 +42,7 @@ describe("after a restart", () => {
     const device = "A" as DeviceId;
     let spool = await openAt(directory);
     const appended = await Promise.all(
-      ["0", "1", "2", "3"].map((text) => spool.gateway("gw").append(arrival(text, { count: 3, dialect: "google" }))),
+      ["0", "1", "2", "3"].map((text) => append(spool.gateway("gw"), arrival(text, { count: 3, dialect: "google" }))),
     );
     const seqs = appended.map(({ seq }) => seq) as [number, number, number, number];
     const before = spool.gateway("gw");
@@ -98,7 +99,7 @@ describe("after a restart", () => {
       [seqs[1], 1],
       [seqs[2], 0],
     ]);
-    expect((await after.append(arrival("next"))).seq).toBeGreaterThan(seqs[3]);
+    expect((await append(after, arrival("next"))).seq).toBeGreaterThan(seqs[3]);
     await spool.close();
     expect((await auditSpool(directory)).mistakes).toEqual([]);
   });
@@ -109,7 +110,7 @@ describe("after a restart", () => {
     const count = 70_000;
     for (let done = 0; done < count; done += 10_000) {
       await Promise.all(
-        Array.from({ length: 10_000 }, (_, index) => spool.gateway("gw").append(arrival(String(done + index)))),
+        Array.from({ length: 10_000 }, (_, index) => append(spool.gateway("gw"), arrival(String(done + index)))),
       );
     }
     await spool.close();
@@ -214,7 +215,7 @@ describe("what cannot be used", () => {
       expect(two.waitingDevices()).toEqual([{ device, held: 0, parked: 1 }]);
       const texts = ["reply", ...(more === 1 ? [] : ["new"])];
       expect(textsOf(two.read(0, 10, 1000))).toEqual(texts);
-      await two.append(arrival("new"));
+      await append(two, arrival("new"));
       expect(imbalanceOf(spool.ledger())).toBe(0);
       await spool.close();
     }
@@ -225,8 +226,8 @@ describe("what cannot be used", () => {
   test("a record that the disk has changed says so, and the others are as they were", async () => {
     const directory = await newFolder();
     let spool = await openAt(directory);
-    await spool.gateway("gw").append(arrival("before"));
-    await spool.gateway("gw").append(arrival("the-open-valve"));
+    await append(spool.gateway("gw"), arrival("before"));
+    await append(spool.gateway("gw"), arrival("the-open-valve"));
     await spool.close();
     const path = join(directory, "data.mdb");
     const bytes = await readFile(path);
@@ -244,7 +245,7 @@ describe("what cannot be used", () => {
   test("a newer format is an error, and everything stays where it is", async () => {
     const directory = await newFolder();
     const spool = await openAt(directory);
-    await spool.gateway("gw").append(arrival("x"));
+    await append(spool.gateway("gw"), arrival("x"));
     await spool.close();
     const store = openLmdbStore({ directory, mapBytes: 1024 * 1024, onDamage: () => {} });
     store.put(singleKey(family.meta), Buffer.from('{"format":3,"shape":"unknown"}'));
@@ -275,7 +276,7 @@ describe("what cannot be used", () => {
   ])("a data file %s is set aside, whole, and a new spool begun", async (_, damage) => {
     const directory = await newFolder();
     const before = await openAt(directory);
-    await Promise.all(Array.from({ length: 300 }, () => before.gateway("gw").append(arrival("x".repeat(100)))));
+    await Promise.all(Array.from({ length: 300 }, () => append(before.gateway("gw"), arrival("x".repeat(100)))));
     await before.close();
     await damage(join(directory, "data.mdb"));
     const length = (await stat(join(directory, "data.mdb"))).size;
@@ -285,7 +286,7 @@ describe("what cannot be used", () => {
     expect(spool.setAside).toBe(aside);
     expect((await stat(join(aside, "data.mdb"))).size).toBeGreaterThanOrEqual(length);
     expect(spool.ledger()).toEqual(ledgerOf({}));
-    await spool.gateway("gw").append(arrival("new"));
+    await append(spool.gateway("gw"), arrival("new"));
     await spool.close();
 
     const again = await openAt(directory);
@@ -298,7 +299,7 @@ describe("what cannot be used", () => {
     const directory = await newFolder();
     const before = await openAt(directory);
     const texts = Array.from({ length: 300 }, (_, index) => `${index} `.padEnd(1000));
-    await Promise.all(texts.map((text) => before.gateway("gw").append(arrival(text))));
+    await Promise.all(texts.map((text) => append(before.gateway("gw"), arrival(text))));
     await before.close();
     const path = join(directory, "data.mdb");
     const bytes = await readFile(path);
@@ -364,10 +365,9 @@ describe("room on the disk", () => {
         const appends = Array.from({ length: 50 }, () => {
           const gateway = `gw-${turn++ % 7}`;
           const packet = { topic: "v1/gateway/telemetry", payload: Buffer.alloc(lengthOf(turn)), qos: 1 as const };
-          return spool
-            .gateway(gateway)
-            .append(arrival("", { packet }))
-            .then(({ seq }) => waiting.push({ gateway, seq }));
+          return append(spool.gateway(gateway), arrival("", { packet })).then(({ seq }) =>
+            waiting.push({ gateway, seq }),
+          );
         });
         const refused = (await Promise.allSettled(appends)).filter(({ status }) => status === "rejected");
         isFull = refused.length > 0;

@@ -3,6 +3,7 @@ import type { Fate, MessageRef } from "../../src/message/fate.ts";
 import type { DeviceId } from "../../src/message/message.ts";
 import { Journal } from "../../src/spool/journal.ts";
 import { openLmdbStore } from "../../src/spool/lmdb-store.ts";
+import { append } from "./append.ts";
 
 /**
  * A program that works a spool as hard as it can until it is killed, and says line by line what it asks for and what it was
@@ -35,7 +36,7 @@ say({ ready: known.length });
 turn();
 
 function turn(): void {
-  for (let more = below(6); more > 0; more--) append();
+  for (let more = below(6); more > 0; more--) appendOne();
   for (let more = below(30); more > 0; more--) settleOne();
   const gateway = gateways[below(5)];
   if (below(10) === 0) {
@@ -50,7 +51,7 @@ function turn(): void {
   setImmediate(turn);
 }
 
-function append(): void {
+function appendOne(): void {
   const gateway = below(5);
   const count = 1 + below(10);
   const text = `${seed}-${below(1e9)}`.padEnd(below(20) === 0 ? 5000 : 20);
@@ -58,7 +59,7 @@ function append(): void {
   if (below(4) === 0) fates.set(0, { kind: "quarantined", reason: "shape" });
   const packet = { topic: "t", payload: Buffer.from(text), qos: 1 as const };
   const arrival = { packet, arrivedMs: 1, dialect: "thingsboard", count, priority: "data", fates } as const;
-  void (gateways[gateway] as (typeof gateways)[0]).append(arrival).then(({ seq }) => {
+  void append(gateways[gateway] as (typeof gateways)[0], arrival).then(({ seq }) => {
     say({ appended: seq, gateway: `gw-${gateway}`, count, text });
     for (let index = fates.size; index < count; index++) known.push({ gateway, ref: { seq, index } });
   });
