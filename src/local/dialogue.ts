@@ -48,6 +48,8 @@ export class Dialogue {
   readonly #options: DialogueOptions;
   readonly #frames: FrameReader;
   #publishes = new PublishReader(4);
+  /** The last topic that a PUBLISH may have. */
+  #knownTopic: string | undefined;
   #session: Session | undefined;
   #hasConnected = false;
   /** What came behind CONNECT while that was decided on. */
@@ -146,21 +148,29 @@ export class Dialogue {
   }
 
   #publish(session: Session, header: number, bytes: Buffer, start: number, end: number): void {
-    const publish = this.#publishes.read(header, bytes, start, end);
-    if (publish === undefined) {
+    const publishes = this.#publishes;
+    const packet = publishes.read(header, bytes, start, end);
+    if (packet === undefined) {
       this.#end(malformedPacket, "malformed PUBLISH");
       return;
     }
     const { inbox } = session;
-    const { hasProperties, id, isRetained, packet } = publish;
-    const fault = hasProperties ? this.#faultOfProperties(header, bytes.subarray(start, end)) : undefined;
+    const fault = publishes.hasProperties ? this.#faultOfProperties(header, bytes.subarray(start, end)) : undefined;
     if (fault !== undefined) inbox.reject(fault);
-    else if (!isTopicName(packet.topic)) inbox.reject(malformedPacket);
+    else if (!this.#mayPublishTo(packet.topic)) inbox.reject(malformedPacket);
     else if (packet.qos > this.#options.maxQos) inbox.reject(qosNotSupported);
     else {
-      if (isRetained) session.warn("retain-ignored");
-      inbox.accept(packet, id);
+      if (publishes.isRetained) session.warn("retain-ignored");
+      inbox.accept(packet, publishes.id);
     }
+  }
+
+  /** The reader gives the same text for the same topic, so that most are looked at once. */
+  #mayPublishTo(topic: string): boolean {
+    if (topic === this.#knownTopic) return true;
+    if (!isTopicName(topic)) return false;
+    this.#knownTopic = topic;
+    return true;
   }
 
   #faultOfProperties(header: number, body: Buffer): number | undefined {

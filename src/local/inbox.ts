@@ -2,18 +2,24 @@ import type { Packet } from "../message/packet.ts";
 import type { Wire } from "./wire.ts";
 import type { Exchange, Verdict } from "./wiring.ts";
 
-/** A link in the chain of publishes that wait, itself what is told their verdicts: that spares each a closure. */
+/**
+ * A link in the chain of publishes that wait, itself what is told their verdicts: that spares each a closure. It holds no
+ * packet, which need not live until then.
+ */
 class Waiting implements Exchange {
   readonly inbox: Inbox;
-  readonly packet: Packet;
+  readonly qos: Packet["qos"];
   readonly packetId: number;
+  /** About what the packet takes up in memory while it waits for the disk. */
+  readonly bytes: number;
   verdict: Verdict | undefined;
   next: Waiting | undefined;
 
-  constructor(inbox: Inbox, packet: Packet, packetId: number) {
+  constructor(inbox: Inbox, { qos, packetId, bytes }: Pick<Waiting, "qos" | "packetId" | "bytes">) {
     this.inbox = inbox;
-    this.packet = packet;
+    this.qos = qos;
     this.packetId = packetId;
+    this.bytes = bytes;
     this.verdict = undefined;
     this.next = undefined;
   }
@@ -70,7 +76,9 @@ export class Inbox {
       if (known !== undefined) return;
       this.#exactlyOnce.set(messageId, "waiting");
     }
-    const waiting = new Waiting(this, packet, packet.qos === 0 ? 0 : messageId);
+    const { qos, topic, payload } = packet;
+    const bytes = 64 + topic.length + payload.length;
+    const waiting = new Waiting(this, { qos, packetId: qos === 0 ? 0 : messageId, bytes });
     this.#append(waiting);
     this.#options.publish(packet, waiting);
   }
@@ -79,7 +87,7 @@ export class Inbox {
   reject(code: number): void {
     if (this.#closed) return;
     this.#closed = true;
-    const waiting = new Waiting(this, { topic: "", payload: new Uint8Array(), qos: 0 }, 0);
+    const waiting = new Waiting(this, { qos: 0, packetId: 0, bytes: 0 });
     waiting.verdict = { kind: "close", code };
     this.#append(waiting);
     this.#answer();
@@ -109,7 +117,7 @@ export class Inbox {
   }
 
   #append(waiting: Waiting): void {
-    this.waitingBytes += sizeOf(waiting.packet);
+    this.waitingBytes += waiting.bytes;
     if (this.#last === undefined) this.#first = waiting;
     else this.#last.next = waiting;
     this.#last = waiting;
@@ -121,7 +129,7 @@ export class Inbox {
       if (head.next === undefined) this.#last = undefined;
       // A dead link that was moved to the old generation would drag every later one there too.
       head.next = undefined;
-      this.waitingBytes -= sizeOf(head.packet);
+      this.waitingBytes -= head.bytes;
       if (head.verdict.kind === "close") {
         this.close();
         this.#options.close(head.verdict.code ?? unspecifiedError, "refused");
@@ -132,14 +140,14 @@ export class Inbox {
     this.answered(this.waitingBytes);
   }
 
-  #acknowledge({ packet, packetId }: Waiting, verdict: Exclude<Verdict, { kind: "close" }>): void {
-    if (packet.qos === 0) return;
+  #acknowledge({ qos, packetId }: Waiting, verdict: Exclude<Verdict, { kind: "close" }>): void {
+    if (qos === 0) return;
     if (verdict.kind === "silence") {
       this.#exactlyOnce.delete(packetId);
       return;
     }
     const code = verdict.kind === "reject" && this.#options.protocol === 5 ? verdict.code : 0;
-    if (packet.qos === 1) {
+    if (qos === 1) {
       this.#options.wire.acknowledge(0x40, packetId, code);
       return;
     }
@@ -148,9 +156,4 @@ export class Inbox {
     if (code >= 0x80) this.#exactlyOnce.delete(packetId);
     else this.#exactlyOnce.set(packetId, "answered");
   }
-}
-
-/** About what a packet takes up in memory. */
-function sizeOf({ topic, payload }: Packet): number {
-  return 64 + topic.length + payload.length;
 }

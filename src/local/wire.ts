@@ -6,11 +6,14 @@ const maxUnreadBytes = 4 * 1024 * 1024;
 /** About what a write takes up besides its bytes while it waits. */
 const bytesPerWrite = 256;
 
+const pingresp = 0xd;
+
 /** Writes packets of ours to a socket, all of one turn of the event loop in one system call. */
 export class Wire {
   readonly #socket: Socket;
   readonly #stuck: () => void;
   readonly #flushNow = (): void => this.flush();
+  /** What is owed: a packet id, plus 65536 times the reason code, plus 2^24 times the type of the packet. */
   #acknowledgements: number[] = [];
   /** Writes since nothing was waiting. */
   #writes = 0;
@@ -35,21 +38,20 @@ export class Wire {
 
   /** PINGRESP. */
   pong(): void {
-    this.#acknowledgements.push(0xd0, 0);
+    this.#acknowledgements.push(pingresp << 24);
     this.#flushSoon();
   }
 
   /** PUBACK (`0x40`), PUBREC (`0x50`) or PUBCOMP (`0x70`); code 0 is success and goes without saying, as it has to before MQTT 5. */
   acknowledge(header: 0x40 | 0x50 | 0x70, messageId: number, code: number): void {
-    if (code === 0) this.#acknowledgements.push(header, 2, messageId >> 8, messageId & 0xff);
-    else this.#acknowledgements.push(header, 3, messageId >> 8, messageId & 0xff, code);
+    this.#acknowledgements.push(((header >> 4) << 24) | (code << 16) | messageId);
     this.#flushSoon();
   }
 
   flush(): void {
     this.#flushes = false;
     if (this.#acknowledgements.length > 0) {
-      const bytes = Buffer.from(this.#acknowledgements);
+      const bytes = print(this.#acknowledgements);
       this.#acknowledgements = [];
       if (this.#socket.writable) this.#write(bytes);
     }
@@ -73,4 +75,20 @@ export class Wire {
     // Runs when the promises of this turn have settled: what one disk sync made safe is acknowledged in one write.
     process.nextTick(this.#flushNow);
   }
+}
+
+function print(acknowledgements: readonly number[]): Buffer {
+  const bytes = Buffer.allocUnsafe(acknowledgements.length * 5);
+  let end = 0;
+  for (const acknowledgement of acknowledgements) {
+    const type = acknowledgement >> 24;
+    const code = (acknowledgement >> 16) & 0xff;
+    bytes[end++] = type << 4;
+    bytes[end++] = type === pingresp ? 0 : code === 0 ? 2 : 3;
+    if (type === pingresp) continue;
+    bytes[end++] = (acknowledgement >> 8) & 0xff;
+    bytes[end++] = acknowledgement & 0xff;
+    if (code !== 0) bytes[end++] = code;
+  }
+  return bytes.subarray(0, end);
 }

@@ -1,16 +1,6 @@
 import type { Packet } from "../message/packet.ts";
 import { skipProperties } from "./properties.ts";
 
-export interface InboundPublish {
-  /** Packet identifier; 0 at QoS 0. */
-  readonly id: number;
-  /** The payload is a view of the bytes that were read. */
-  readonly packet: Packet;
-  readonly isRetained: boolean;
-  /** There are v5 properties, of which nothing is read here. */
-  readonly hasProperties: boolean;
-}
-
 /**
  * Reads the bodies of one connection's PUBLISH packets.
  *
@@ -18,16 +8,24 @@ export interface InboundPublish {
  * spares decoding it, and everybody who looks it up hashing it.
  */
 export class PublishReader {
+  /** Of the PUBLISH that was read last: its packet identifier, 0 at QoS 0. */
+  id = 0;
+  isRetained = false;
+  /** There are v5 properties, of which nothing is read here. */
+  hasProperties = false;
   readonly #protocol: 3 | 4 | 5;
   #topic = "";
-  #topicBytes: Uint8Array = new Uint8Array();
+  #topicBytes: Uint8Array = noBytes;
 
   constructor(protocol: 3 | 4 | 5) {
     this.#protocol = protocol;
   }
 
-  /** Reads the body that stands in `bytes` from `start` to `end`; `undefined` when it is malformed. */
-  read(header: number, bytes: Buffer, start: number, end: number): InboundPublish | undefined {
+  /**
+   * Reads the body that stands in `bytes` from `start` to `end`; `undefined` when it is malformed. The payload is a view of
+   * the bytes that were read.
+   */
+  read(header: number, bytes: Buffer, start: number, end: number): Packet | undefined {
     const qos = (header >>> 1) & 3;
     if (qos === 3 || end - start < 2) return undefined;
     const topicEnd = start + 2 + read16(bytes, start);
@@ -37,12 +35,10 @@ export class PublishReader {
     if (payloadAt === undefined) return undefined;
     const topic = this.#topicOf(bytes, start + 2, topicEnd);
     const payload = bytes.subarray(payloadAt, end);
-    return {
-      id: qos > 0 ? read16(bytes, topicEnd) : 0,
-      packet: { topic, payload, qos: qos as 0 | 1 | 2 },
-      isRetained: (header & 1) !== 0,
-      hasProperties: payloadAt > idEnd + 1,
-    };
+    this.id = qos > 0 ? read16(bytes, topicEnd) : 0;
+    this.isRetained = (header & 1) !== 0;
+    this.hasProperties = payloadAt > idEnd + 1;
+    return { topic, payload, qos: qos as 0 | 1 | 2 };
   }
 
   #topicOf(bytes: Buffer, start: number, end: number): string {
@@ -55,6 +51,8 @@ export class PublishReader {
     return this.#topic;
   }
 }
+
+const noBytes = new Uint8Array();
 
 function read16(bytes: Uint8Array, at: number): number {
   return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);

@@ -66,6 +66,8 @@ export class Session {
   #stopConnectTimer: () => void;
   #stopDrainTimer: (() => void) | undefined;
   #drainFailure: Failure | undefined;
+  /** When the bytes came that are being read. */
+  #readAtMs = 0;
   #hasProof = false;
   #hasPong = false;
   #hasEnded = false;
@@ -151,9 +153,10 @@ export class Session {
 
   #data(chunk: Buffer): void {
     if (this.#hasEnded) return;
+    this.#readAtMs = this.#options.timers.elapsedMs();
     this.#reader.push(chunk);
     if (this.#hasEnded) return;
-    this.#watchdog?.received(this.#options.timers.elapsedMs(), { proof: this.#hasProof, pong: this.#hasPong });
+    this.#watchdog?.received(this.#readAtMs, { proof: this.#hasProof, pong: this.#hasPong });
     if (this.#hasProof) this.#handlers.proven();
     this.#hasProof = false;
     this.#hasPong = false;
@@ -242,7 +245,7 @@ export class Session {
     if (end - start < 2) return "a malformed PUBACK";
     this.#hasProof = true;
     const id = ((bytes[start] ?? 0) << 8) | (bytes[start + 1] ?? 0);
-    const token = this.inFlight.answer(id, "publish", this.#options.timers.elapsedMs());
+    const token = this.inFlight.answer(id, "publish", this.#readAtMs);
     if (token === undefined) return undefined;
     const code = this.#options.protocol === 5 && end - start > 2 ? (bytes[start + 2] ?? 0) : 0;
     this.#handlers.acknowledged(token, code);
@@ -250,10 +253,10 @@ export class Session {
   }
 
   #publish(header: number, body: Buffer): string | undefined {
-    const publish = this.#publishes.read(header, body, 0, body.length);
+    const read = this.#publishes.read(header, body, 0, body.length);
     // An empty topic would be a topic alias, which is not ours to get: we announce none (MQTT 5, 3.3.2.3.4).
-    if (publish === undefined || publish.packet.topic === "") return "a malformed PUBLISH";
-    const { id, packet: read } = publish;
+    if (read === undefined || read.topic === "") return "a malformed PUBLISH";
+    const { id } = this.#publishes;
     if (read.qos > 0 && id === 0) return "a malformed PUBLISH";
     // A copy, or a small packet that is kept would keep all that came along with it.
     const packet = { ...read, payload: new Uint8Array(read.payload) };
@@ -268,7 +271,7 @@ export class Session {
     const suback = readSuback(body, this.#options.protocol);
     if (suback === undefined) return "a malformed SUBACK";
     this.#hasProof = true;
-    const token = this.inFlight.answer(suback.id, "subscribe", this.#options.timers.elapsedMs());
+    const token = this.inFlight.answer(suback.id, "subscribe", this.#readAtMs);
     this.#filterCounts.delete(suback.id);
     if (token !== undefined) this.#handlers.subscribed(token, suback.codes);
     return undefined;
@@ -277,7 +280,7 @@ export class Session {
   #unsuback(body: Buffer): string | undefined {
     if (body.length < 2) return "a malformed UNSUBACK";
     this.#hasProof = true;
-    this.inFlight.answer(body.readUInt16BE(0), "unsubscribe", this.#options.timers.elapsedMs());
+    this.inFlight.answer(body.readUInt16BE(0), "unsubscribe", this.#readAtMs);
     return undefined;
   }
 
