@@ -20,7 +20,10 @@ export interface Naming {
 
 /** Before an escaped name that would be no id without it. No escape makes `%_`, so it reads back. */
 const escapePrefix = "x%_";
-const cacheSize = 4096;
+
+/** All gateways of a cloud have the same rules. */
+const knownNames = new WeakMap<IdRules, Names>();
+const sameNames: Names = { toUpstream: (id) => ({ id }), toLocal: (id) => id };
 
 /**
  * Names for an upstream with these id rules: a legal id stands for itself, any other name is escaped reversibly, byte by
@@ -29,20 +32,14 @@ const cacheSize = 4096;
  * @throws {DragomanError} `ERR_MAPPING_INVALID` when the rules hold a broken pattern.
  */
 export function compileNames(rules: IdRules): Names {
-  if (rules.form === "free") return { toUpstream: (id) => ({ id }), toLocal: (id) => id };
+  if (rules.form === "free") return sameNames;
+  const known = knownNames.get(rules);
+  if (known !== undefined) return known;
   const { isLegal, plain } = formOf(rules);
   const maxLength = rules.maxLength ?? Number.POSITIVE_INFINITY;
-  const cache = new Map<DeviceId, Named>();
 
-  return {
-    toUpstream(name) {
-      const known = cache.get(name);
-      if (known !== undefined) return known;
-      const named = convert(name);
-      if (cache.size >= cacheSize) cache.delete(cache.keys().next().value as DeviceId);
-      cache.set(name, named);
-      return named;
-    },
+  const names: Names = {
+    toUpstream: convert,
     toLocal(id) {
       const name = nameOfEscaped(id);
       if (name === undefined) return id;
@@ -50,6 +47,8 @@ export function compileNames(rules: IdRules): Names {
       return "id" in back && back.id === id ? (name as DeviceId) : id;
     },
   };
+  knownNames.set(rules, names);
+  return names;
 
   function convert(name: DeviceId): Named {
     if (isLegal(name)) return { id: name };
@@ -92,19 +91,12 @@ interface IdForm {
   readonly plain: ReadonlySet<number>;
 }
 
-/** All gateways of a cloud have the same rules. */
-const knownForms = new WeakMap<IdRules, IdForm>();
-
 function formOf(rules: IdRules): IdForm {
-  const known = knownForms.get(rules);
-  if (known !== undefined) return known;
   const unescaped = compilePattern(`^[${rules.unescaped ?? "A-Za-z0-9._~-"}]$`);
   const plain = new Set<number>();
   for (let byte = 0; byte < 0x80; byte++) if (unescaped.test(String.fromCharCode(byte))) plain.add(byte);
   plain.delete(0x25);
-  const form = { isLegal: compileLegal(rules), plain };
-  knownForms.set(rules, form);
-  return form;
+  return { isLegal: compileLegal(rules), plain };
 }
 
 function compileLegal(rules: IdRules): (id: string) => boolean {
