@@ -6,8 +6,8 @@ import { answerCall, isOwnCall } from "./calls.ts";
 import type { Commands } from "./commands.ts";
 import type { Configuration } from "./configuration.ts";
 import type { Core } from "./core.ts";
+import type { Dispatch } from "./dispatch.ts";
 import { valuesOfBody } from "./document-shape.ts";
-import type { Lane } from "./lane.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Arriving, Outbox } from "./outbox.ts";
 import type { OwnAttributes } from "./own-attributes.ts";
@@ -27,157 +27,171 @@ export interface ArrivalsParts {
   readonly ownAttributes: OwnAttributes;
   readonly passed: PassedQuestions;
   readonly configuration: Configuration;
-  readonly wake: (lane: Lane) => void;
+  readonly dispatch: Dispatch;
 }
 
-/** Takes one message of the local side. Without `isQueued` only what is done on arrival; the message comes again. */
-export type Arrive = (arriving: Arriving, isQueued: boolean) => void;
-
 /** What each kind of message from the local side sets off. */
-export function createArrivals(parts: ArrivalsParts): Arrive {
-  const { core, lanes, outbox, attachments, state, commands, requests, ownAttributes, passed } = parts;
+export class Arrivals {
+  readonly #parts: ArrivalsParts;
+  readonly #core: Core;
   /** Calls that are being answered, so that they are not answered twice. */
-  const answering = new Set<string>();
+  #answering: Set<string> | undefined;
 
-  return (arriving, isQueued) => {
+  constructor(parts: ArrivalsParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
+  }
+
+  /** Takes one message of the local side. Without `isQueued` only what is done on arrival; the message comes again. */
+  take(arriving: Arriving, isQueued: boolean): void {
     const { message } = arriving;
     switch (message.kind) {
       case "telemetry":
-        if (!commands.hears(message, arriving, isQueued) && isQueued) queue(message, arriving);
+        if (!this.#parts.commands.hears(message, arriving, isQueued) && isQueued) this.#queue(message, arriving);
         return;
       case "claim":
-        if (isQueued) queue(message, arriving);
+        if (isQueued) this.#queue(message, arriving);
         return;
       case "state":
-        return report(message, arriving, isQueued);
+        this.#report(message, arriving, isQueued);
+        return;
       case "attach":
-        return attach(message, arriving, isQueued);
+        this.#attach(message, arriving, isQueued);
+        return;
       case "detach":
-        return detach(message, arriving, isQueued);
+        this.#detach(message, arriving, isQueued);
+        return;
       case "commandResponse":
-        commands.note(message, arriving);
-        if (isQueued) commands.reply(message, arriving);
+        this.#parts.commands.note(message, arriving);
+        if (isQueued) this.#parts.commands.reply(message, arriving);
         return;
       case "attributesRequest":
-        return request(message, arriving, isQueued);
+        this.#request(message, arriving, isQueued);
+        return;
       case "call":
-        return call(message, arriving, isQueued);
+        this.#call(message, arriving, isQueued);
+        return;
     }
-  };
-
-  function queue(message: Exclude<UpMessage, Call>, arriving: Arriving): void {
-    const lane = lanes.of(message.device);
-    lane.lastSeenMs = arriving.arrivedMs;
-    lane.isLeaving = false;
-    const cargo = outbox.admit(lane, arriving);
-    if (cargo !== undefined) outbox.push(lane, message, cargo);
   }
 
-  function report(message: State, arriving: Arriving, isQueued: boolean): void {
-    const passing = withheld(message, arriving, isQueued);
+  #queue(message: Exclude<UpMessage, Call>, arriving: Arriving): void {
+    const lane = this.#parts.lanes.of(message.device);
+    lane.lastSeenMs = arriving.arrivedMs;
+    lane.isLeaving = false;
+    const cargo = this.#parts.outbox.admit(lane, arriving);
+    if (cargo !== undefined) this.#parts.outbox.push(lane, message, cargo);
+  }
+
+  #report(message: State, arriving: Arriving, isQueued: boolean): void {
+    const passing = this.#withheld(message, arriving, isQueued);
     if (passing === undefined) return;
-    if (core.adapt.state === "spread" && passing.body !== undefined) {
-      parts.configuration.reported(lanes.of(message.device), valuesOfBody(passing.body));
+    if (this.#core.adapt.state === "spread" && passing.body !== undefined) {
+      this.#parts.configuration.reported(this.#parts.lanes.of(message.device), valuesOfBody(passing.body));
     }
-    if (core.adapt.state === "pass" || core.adapt.state === "spread") {
-      if (isQueued) queue(passing, arriving);
+    if (this.#core.adapt.state === "pass" || this.#core.adapt.state === "spread") {
+      if (isQueued) this.#queue(passing, arriving);
       return;
     }
-    const lane = lanes.of(message.device);
+    const lane = this.#parts.lanes.of(message.device);
     lane.lastSeenMs = arriving.arrivedMs;
     lane.isLeaving = false;
     // Changes that are older than this one and were never merged may still come out of an earlier run's backlog.
-    if (!isQueued && !core.isCaughtUp) return;
-    const merge = state.merge(lane, passing, arriving);
+    if (!isQueued && !this.#core.isCaughtUp) return;
+    const merge = this.#parts.state.merge(lane, passing, arriving);
     if (!isQueued) return;
     if (lane.detaches > 0) {
-      const cargo = outbox.admit(lane, arriving);
-      if (cargo !== undefined) outbox.pushMarker(lane, passing, cargo);
+      const cargo = this.#parts.outbox.admit(lane, arriving);
+      if (cargo !== undefined) this.#parts.outbox.pushMarker(lane, passing, cargo);
       return;
     }
-    const cargo = state.isMerged ? outbox.admitDocument(lane, arriving) : outbox.admit(lane, arriving);
-    if (cargo !== undefined) state.add(lane, passing, cargo, merge);
+    const cargo = this.#parts.state.isMerged
+      ? this.#parts.outbox.admitDocument(lane, arriving)
+      : this.#parts.outbox.admit(lane, arriving);
+    if (cargo !== undefined) this.#parts.state.add(lane, passing, cargo, merge);
   }
 
   /** The message without what the gateway may not say about itself; absent if nothing is left, which is its fate then. */
-  function withheld(message: State, arriving: Arriving, isQueued: boolean): State | undefined {
+  #withheld(message: State, arriving: Arriving, isQueued: boolean): State | undefined {
     if (message.device !== undefined || message.values === undefined) return message;
-    const values = ownAttributes.withhold(message.values);
+    const values = this.#parts.ownAttributes.withhold(message.values);
     if (values === undefined) {
-      if (isQueued) core.settleAt(arriving, { kind: "dropped", reason: "withheld" });
+      if (isQueued) this.#core.settleAt(arriving, { kind: "dropped", reason: "withheld" });
       return undefined;
     }
     return values === message.values ? message : { ...message, values };
   }
 
-  function attach(message: Attach, arriving: Arriving, isQueued: boolean): void {
-    const known = lanes.find(message.device);
+  #attach(message: Attach, arriving: Arriving, isQueued: boolean): void {
+    const known = this.#parts.lanes.find(message.device);
     if (known === undefined && !isQueued) return;
-    const lane = known ?? lanes.of(message.device);
+    const lane = known ?? this.#parts.lanes.of(message.device);
     lane.lastSeenMs = arriving.arrivedMs;
     lane.isLeaving = false;
     if (message.profile !== undefined) lane.profile = message.profile;
     const isGoing = lane.phase === "detaching" || lane.detaches + lane.unreadDetaches > 0;
     const isFree = lane.isKnown && !isGoing && !lane.isStored;
     if (isFree || lane.device === undefined) {
-      core.settleAt(arriving, delivered);
+      this.#core.settleAt(arriving, delivered);
       return;
     }
     if (!isQueued) return;
     const wasHeld = lane.phase === "held" && !arriving.isRecalled;
-    const cargo = outbox.admit(lane, arriving);
-    if (cargo !== undefined) outbox.pushMarker(lane, message, cargo);
+    const cargo = this.#parts.outbox.admit(lane, arriving);
+    if (cargo !== undefined) this.#parts.outbox.pushMarker(lane, message, cargo);
     // The gateway connects the device anew: perhaps something has been mended.
-    if (wasHeld) attachments.retry(lane);
+    if (wasHeld) this.#parts.attachments.retry(lane);
   }
 
-  function detach(message: Detach, arriving: Arriving, isQueued: boolean): void {
-    const lane = lanes.find(message.device);
+  #detach(message: Detach, arriving: Arriving, isQueued: boolean): void {
+    const lane = this.#parts.lanes.find(message.device);
     if (lane !== undefined && !isQueued) lane.unreadDetaches += 1;
     if (!isQueued) return;
     if (lane === undefined || lane.device === undefined) {
-      core.settleAt(arriving, delivered);
+      this.#core.settleAt(arriving, delivered);
       return;
     }
     lane.unreadDetaches = Math.max(0, lane.unreadDetaches - 1);
-    const cargo = outbox.admit(lane, arriving);
+    const cargo = this.#parts.outbox.admit(lane, arriving);
     if (cargo === undefined) return;
-    outbox.pushMarker(lane, message, cargo);
-    if (lane.phase === "detached") attachments.settleDetaches(lane);
-    lanes.release(lane);
+    this.#parts.outbox.pushMarker(lane, message, cargo);
+    if (lane.phase === "detached") this.#parts.attachments.settleDetaches(lane);
+    this.#parts.lanes.release(lane);
   }
 
-  function request(message: AttributesRequest, arriving: Arriving, isQueued: boolean): void {
+  #request(message: AttributesRequest, arriving: Arriving, isQueued: boolean): void {
     const { seq, index, arrivedMs, connection } = arriving;
-    const passing = core.adapt.attributes === "pass" ? requests.passable(message) : undefined;
+    const passing = this.#core.adapt.attributes === "pass" ? this.#parts.requests.passable(message) : undefined;
     if (passing !== undefined) {
-      if (isQueued) passed.ask(passing, arriving);
+      if (isQueued) this.#parts.passed.ask(passing, arriving);
       return;
     }
-    if (requests.isAsked(seq, index)) return;
-    if (connection === undefined || connection !== core.connection) {
-      core.settleAt(arriving, { kind: "dropped", reason: "gone" });
+    if (this.#parts.requests.isAsked(seq, index)) return;
+    if (connection === undefined || connection !== this.#core.connection) {
+      this.#core.settleAt(arriving, { kind: "dropped", reason: "gone" });
       return;
     }
-    const lane = lanes.of(message.device);
+    const lane = this.#parts.lanes.of(message.device);
     lane.lastSeenMs = arrivedMs;
     lane.isLeaving = false;
     if (lane.device !== undefined && !lane.isKnown && lane.phase === "detached") {
       lane.isWanted = true;
-      parts.wake(lane);
+      this.#parts.dispatch.wake(lane);
     }
-    requests.ask(lane, message, core.takeQuestion(seq, index, arrivedMs, connection));
+    this.#parts.requests.ask(lane, message, this.#core.takeQuestion(seq, index, arrivedMs, connection));
   }
 
-  function call(message: Call, arriving: Arriving, isQueued: boolean): void {
+  #call(message: Call, arriving: Arriving, isQueued: boolean): void {
     const { seq, index, arrivedMs, connection } = arriving;
-    if (!isOwnCall(core, message)) {
-      if (isQueued) passed.call(message, arriving);
+    if (!isOwnCall(this.#core, message)) {
+      if (isQueued) this.#parts.passed.call(message, arriving);
       return;
     }
     const key = `${seq}/${index}`;
-    if (answering.has(key)) return;
-    answering.add(key);
-    answerCall(core, message, core.takeQuestion(seq, index, arrivedMs, connection), () => answering.delete(key));
+    this.#answering ??= new Set();
+    if (this.#answering.has(key)) return;
+    this.#answering.add(key);
+    answerCall(this.#core, message, this.#core.takeQuestion(seq, index, arrivedMs, connection), () =>
+      this.#answering?.delete(key),
+    );
   }
 }

@@ -1,6 +1,7 @@
 import type { DeviceId, MessageKind } from "../message/message.ts";
 import type { RetryPolicy } from "../message/traits.ts";
 import type { Core } from "./core.ts";
+import type { DeviceNotices } from "./device-notices.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { Flight, Flights } from "./flights.ts";
 import { factName, isQuiet, type Lane } from "./lane.ts";
@@ -23,9 +24,9 @@ export interface AttachmentsParts {
   readonly dispatch: Dispatch;
   readonly outbox: Outbox;
   readonly state: ReportedState;
+  readonly notices: DeviceNotices;
+  /** A device is within reach. */
   readonly attached: (lane: Lane) => void;
-  /** The cloud will not attach the device. */
-  readonly refused: (lane: Lane, reason: string) => void;
   /** A device is out of reach: what is open with it has come to an end. */
   readonly detached: (lane: Lane) => void;
 }
@@ -39,7 +40,7 @@ export class Attachments {
   readonly #parts: AttachmentsParts;
   readonly #core: Core;
   readonly #holdMs: number;
-  readonly #subscriptions = new Map<number, Lane>();
+  #subscriptions: Map<number, Lane> | undefined;
   /** One subscription serves all devices of a connection. */
   readonly #hasSharedTopics: boolean;
 
@@ -100,6 +101,7 @@ export class Attachments {
     if (lane.id !== undefined) {
       const token = this.#core.token();
       this.#core.emit({ kind: "subscribe", token, device: lane.id, kinds: deviceKinds });
+      this.#subscriptions ??= new Map();
       this.#subscriptions.set(token, lane);
     }
     this.#attached(lane);
@@ -107,8 +109,8 @@ export class Attachments {
 
   /** A refused subscription is repeated once behind a new attach; then the device goes without it. */
   subscribed(token: number, codes: readonly number[]): void {
-    const lane = this.#subscriptions.get(token);
-    this.#subscriptions.delete(token);
+    const lane = this.#subscriptions?.get(token);
+    this.#subscriptions?.delete(token);
     const isRefused = codes.some((code) => code >= 0x80);
     if (!isRefused) {
       if (lane !== undefined) lane.hasResubscribed = false;
@@ -278,7 +280,7 @@ export class Attachments {
     const lost = flights.all();
     for (const { token } of lost) flights.land(token);
     outbox.putBack(lost.filter(({ purpose }) => purpose === "data" || purpose === "reply"));
-    this.#subscriptions.clear();
+    this.#subscriptions = undefined;
     for (const flight of lost) {
       if (flight.purpose === "state") state.returned(flight.lane);
       if (flight.purpose === "detach") this.detachEnded(flight.lane, flight);
@@ -339,7 +341,7 @@ export class Attachments {
 
   #refused(lane: Lane, reason: string): void {
     this.hold(lane, reason);
-    this.#parts.refused(lane, reason);
+    this.#parts.notices.refused(lane, reason);
   }
 
   #tryLater(lane: Lane): void {

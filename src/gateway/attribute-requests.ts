@@ -1,6 +1,7 @@
 import { type JsonText, membersOf, objectText } from "../message/json.ts";
 import type { AttributesRequest, AttributesResponse } from "../message/message.ts";
 import type { Alarm } from "./alarms.ts";
+import type { Configuration } from "./configuration.ts";
 import { type Cargo, type Core, isTaken } from "./core.ts";
 import type { Lane } from "./lane.ts";
 
@@ -15,96 +16,105 @@ interface Question {
   readonly alarm: Alarm;
 }
 
-export interface AttributeRequests {
-  /** Answers a question, now or when the first document is there. It is bound to its connection. */
-  ask(lane: Lane, message: AttributesRequest, cargo: Cargo): void;
-  /** What of a question may be asked of a cloud that can be asked; absent: it is answered here. */
-  passable(message: AttributesRequest): AttributesRequest | undefined;
-  /** A question that came before is not asked a second time. */
-  isAsked(seq: number, index: number): boolean;
-  hasDocument(lane: Lane): void;
-  connectionEnded(connection: number): void;
+export interface AttributeRequestsParts {
+  readonly core: Core;
+  readonly configuration: Configuration;
 }
 
 /**
  * Answers questions for attributes from the documents: `shared` from what the cloud wants, `client` from what the device
  * reported, in the exact forms of ThingsBoard (its specification, 7.4 and 13.2).
  */
-export function createAttributeRequests(
-  core: Core,
-  desiredOf: (lane: Lane) => JsonText | undefined,
-): AttributeRequests {
-  const waiting = new Map<string, Question>();
-  const answering = new Set<string>();
+export class AttributeRequests {
+  readonly #parts: AttributeRequestsParts;
+  readonly #core: Core;
+  readonly #waiting = new Map<string, Question>();
+  readonly #answering = new Set<string>();
 
-  return {
-    ask(lane, message, cargo) {
-      const { connection } = cargo;
-      if (connection === undefined) return core.settle(cargo, { kind: "dropped", reason: "gone" });
-      if (!needsDocument(message) || desiredOf(lane) !== undefined || isWithheld(message)) {
-        return answer(lane, message, cargo, connection);
-      }
-      const key = keyOf(cargo.seq, cargo.index);
-      const alarm = core.alarms.set(core.nowMs + firstDocumentMs, () => {
-        waiting.delete(key);
-        answer(lane, message, cargo, connection);
-      });
-      waiting.set(key, { lane, message, cargo, connection, alarm });
-    },
+  constructor(parts: AttributeRequestsParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
+  }
 
-    passable(message) {
-      if (message.device !== undefined || isOpen()) return message;
-      // The gateway's own configuration stays out; what it reported itself it may have.
-      const { sharedKeys: _, ...rest } = message;
-      return rest.clientKeys === undefined ? undefined : rest;
-    },
-
-    isAsked: (seq, index) => waiting.has(keyOf(seq, index)) || answering.has(keyOf(seq, index)),
-
-    hasDocument(lane) {
-      if (waiting.size === 0) return;
-      for (const [key, question] of waiting) {
-        if (question.lane !== lane) continue;
-        waiting.delete(key);
-        core.alarms.cancel(question.alarm);
-        answer(lane, question.message, question.cargo, question.connection);
-      }
-    },
-
-    connectionEnded(connection) {
-      for (const [key, question] of waiting) {
-        if (question.connection !== connection) continue;
-        waiting.delete(key);
-        core.alarms.cancel(question.alarm);
-        core.settle(question.cargo, { kind: "dropped", reason: "gone" });
-      }
-    },
-  };
-
-  function answer(lane: Lane, message: AttributesRequest, cargo: Cargo, connection: number): void {
+  /** Answers a question, now or when the first document is there. It is bound to its connection. */
+  ask(lane: Lane, message: AttributesRequest, cargo: Cargo): void {
+    const { connection } = cargo;
+    if (connection === undefined) {
+      this.#core.settle(cargo, { kind: "dropped", reason: "gone" });
+      return;
+    }
+    if (
+      !this.#needsDocument(message) ||
+      this.#parts.configuration.desired(lane) !== undefined ||
+      this.#isWithheld(message)
+    ) {
+      this.#answer(lane, message, cargo, connection);
+      return;
+    }
     const key = keyOf(cargo.seq, cargo.index);
-    answering.add(key);
-    core.deliver(answerOf(lane, message), connection, (outcome) => {
-      answering.delete(key);
-      core.settle(cargo, isTaken(outcome) ? { kind: "delivered" } : { kind: "dropped", reason: "gone" });
+    const alarm = this.#core.alarms.set(this.#core.nowMs + firstDocumentMs, () => {
+      this.#waiting.delete(key);
+      this.#answer(lane, message, cargo, connection);
+    });
+    this.#waiting.set(key, { lane, message, cargo, connection, alarm });
+  }
+
+  /** What of a question may be asked of a cloud that can be asked; absent: it is answered here. */
+  passable(message: AttributesRequest): AttributesRequest | undefined {
+    if (message.device !== undefined || this.#isOpen()) return message;
+    // The gateway's own configuration stays out; what it reported itself it may have.
+    const { sharedKeys: _, ...rest } = message;
+    return rest.clientKeys === undefined ? undefined : rest;
+  }
+
+  /** A question that came before is not asked a second time. */
+  isAsked(seq: number, index: number): boolean {
+    return this.#waiting.has(keyOf(seq, index)) || this.#answering.has(keyOf(seq, index));
+  }
+
+  hasDocument(lane: Lane): void {
+    if (this.#waiting.size === 0) return;
+    for (const [key, question] of this.#waiting) {
+      if (question.lane !== lane) continue;
+      this.#waiting.delete(key);
+      this.#core.alarms.cancel(question.alarm);
+      this.#answer(lane, question.message, question.cargo, question.connection);
+    }
+  }
+
+  connectionEnded(connection: number): void {
+    for (const [key, question] of this.#waiting) {
+      if (question.connection !== connection) continue;
+      this.#waiting.delete(key);
+      this.#core.alarms.cancel(question.alarm);
+      this.#core.settle(question.cargo, { kind: "dropped", reason: "gone" });
+    }
+  }
+
+  #answer(lane: Lane, message: AttributesRequest, cargo: Cargo, connection: number): void {
+    const key = keyOf(cargo.seq, cargo.index);
+    this.#answering.add(key);
+    this.#core.deliver(this.#answerOf(lane, message), connection, (outcome) => {
+      this.#answering.delete(key);
+      this.#core.settle(cargo, isTaken(outcome) ? { kind: "delivered" } : { kind: "dropped", reason: "gone" });
     });
   }
 
-  function answerOf(lane: Lane, message: AttributesRequest): AttributesResponse {
+  #answerOf(lane: Lane, message: AttributesRequest): AttributesResponse {
     const client = lane.state?.members ?? new Map<string, JsonText>();
-    const desired = desiredOf(lane);
+    const desired = this.#parts.configuration.desired(lane);
     const shared = desired === undefined ? new Map<string, JsonText>() : membersOf(desired);
     const { device, id } = message;
-    if (device === undefined) return { kind: "attributesResponse", id, ...ownAnswer(message, client, shared) };
+    if (device === undefined) return { kind: "attributesResponse", id, ...this.#ownAnswer(message, client, shared) };
     return { kind: "attributesResponse", device, id, ...deviceAnswer(message, client, shared) };
   }
 
-  function ownAnswer(message: AttributesRequest, client: Attributes, shared: Attributes) {
-    if (isWithheld(message)) return {};
+  #ownAnswer(message: AttributesRequest, client: Attributes, shared: Attributes) {
+    if (this.#isWithheld(message)) return {};
     const { clientKeys, sharedKeys } = message;
     const isForAll = clientKeys === undefined && sharedKeys === undefined;
     const ours = isForAll ? client : pick(client, clientKeys ?? []);
-    const theirs = isOpen() ? (isForAll ? shared : pick(shared, sharedKeys ?? [])) : pick(shared, []);
+    const theirs = this.#isOpen() ? (isForAll ? shared : pick(shared, sharedKeys ?? [])) : pick(shared, []);
     return {
       ...(ours.size > 0 ? { client: objectText(ours) } : {}),
       ...(theirs.size > 0 ? { shared: objectText(theirs) } : {}),
@@ -112,16 +122,16 @@ export function createAttributeRequests(
   }
 
   /** The question for everything that a gateway starts with: what it is told is taken for orders to its own process. */
-  function isWithheld({ device, clientKeys, sharedKeys }: AttributesRequest): boolean {
-    return device === undefined && !isOpen() && clientKeys === undefined && sharedKeys === undefined;
+  #isWithheld({ device, clientKeys, sharedKeys }: AttributesRequest): boolean {
+    return device === undefined && !this.#isOpen() && clientKeys === undefined && sharedKeys === undefined;
   }
 
-  function isOpen(): boolean {
-    return !core.adapt.guardsGateway || core.options.rules.config.gateway === "forward";
+  #isOpen(): boolean {
+    return !this.#core.adapt.guardsGateway || this.#core.options.rules.config.gateway === "forward";
   }
 
-  function needsDocument({ device, scope, key, keys, clientKeys, sharedKeys }: AttributesRequest): boolean {
-    if (device === undefined) return isOpen() && (sharedKeys !== undefined || clientKeys === undefined);
+  #needsDocument({ device, scope, key, keys, clientKeys, sharedKeys }: AttributesRequest): boolean {
+    if (device === undefined) return this.#isOpen() && (sharedKeys !== undefined || clientKeys === undefined);
     return scope === "shared" || (key === undefined && keys?.length === 0);
   }
 }

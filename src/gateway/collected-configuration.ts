@@ -10,7 +10,7 @@ import {
 } from "../message/json.ts";
 import type { AttributesResponse, Config } from "../message/message.ts";
 import type { Alarm } from "./alarms.ts";
-import type { Configuration } from "./configuration.ts";
+import type { Configuration, ConfigurationFact } from "./configuration.ts";
 import { type Core, isTaken } from "./core.ts";
 import { bodyOfValues } from "./document-shape.ts";
 import type { DeliveryOutcome } from "./event.ts";
@@ -53,6 +53,11 @@ const intervalMs = 1000;
 /** A gateway that is there and did not take a document is offered it again after this long. */
 const offerAgainMs = 5000;
 
+export interface CollectedConfigurationParts {
+  readonly core: Core;
+  readonly questions: OwnQuestions;
+}
+
 /**
  * Changed and deleted attributes from the cloud for a gateway that wants whole documents. The current ones are asked for
  * when a device is attached and when the gateway subscribes to its configuration; what is known is kept on disk.
@@ -60,84 +65,94 @@ const offerAgainMs = 5000;
  * Without names to ask for, an attribute belongs to the document when an update named it, or when a question for all of
  * them did and the device has not reported it itself: such an answer does not say which side an attribute is of.
  */
-export function createCollectedConfiguration(core: Core, questions: OwnQuestions): Configuration {
-  const { document, keys } = core.options.rules.config;
-  const wanted: readonly string[] = document === null ? keys : [document];
+export class CollectedConfiguration implements Configuration {
+  readonly #parts: CollectedConfigurationParts;
+  readonly #core: Core;
+  readonly #wanted: readonly string[];
 
-  return {
-    restore(lane, _fact, value) {
-      const members = membersOf(value as JsonText);
-      const config = of(lane);
-      config.kept = value;
-      config.attributes = membersOf(members.get("attributes") ?? ("{}" as JsonText));
-      config.shared = new Set(stringsIn(members.get("shared")));
-      config.reported = new Set(stringsIn(members.get("reported")));
-    },
+  constructor(parts: CollectedConfigurationParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
+    const { document, keys } = parts.core.options.rules.config;
+    this.#wanted = document === null ? keys : [document];
+  }
 
-    receive(lane, { values, deleted }, inbound) {
-      const config = of(lane);
-      const before = config.attributes;
-      config.attributes = new Map(before);
-      for (const [name, value] of values === undefined ? [] : membersOf(values)) change(config, name, value);
-      for (const name of deleted ?? []) change(config, name, undefined);
-      keep(lane, config);
-      config.changes += 1;
-      // The cloud sends nothing a second time; only the newest change needs to wait for the gateway.
-      for (const older of config.inbound.splice(0)) core.acknowledge(older);
-      if (inbound !== undefined) config.inbound.push(inbound);
-      offer(lane, config);
-    },
+  restore(lane: Lane, _fact: ConfigurationFact, value: string): void {
+    const members = membersOf(value as JsonText);
+    const config = this.#of(lane);
+    config.kept = value;
+    config.attributes = membersOf(members.get("attributes") ?? ("{}" as JsonText));
+    config.shared = new Set(stringsIn(members.get("shared")));
+    config.reported = new Set(stringsIn(members.get("reported")));
+  }
 
-    offer(lane) {
-      if (lane.collected !== undefined) offer(lane, lane.collected);
-    },
+  receive(lane: Lane, { values, deleted }: Config, inbound: number | undefined): void {
+    const config = this.#of(lane);
+    const before = config.attributes;
+    config.attributes = new Map(before);
+    for (const [name, value] of values === undefined ? [] : membersOf(values)) this.#change(config, name, value);
+    for (const name of deleted ?? []) this.#change(config, name, undefined);
+    this.#keep(lane, config);
+    config.changes += 1;
+    // The cloud sends nothing a second time; only the newest change needs to wait for the gateway.
+    for (const older of config.inbound.splice(0)) this.#core.acknowledge(older);
+    if (inbound !== undefined) config.inbound.push(inbound);
+    this.#offer(lane, config);
+  }
 
-    attached(lane) {
-      ask(lane, of(lane));
-    },
+  offer(lane: Lane): void {
+    if (lane.collected !== undefined) this.#offer(lane, lane.collected);
+  }
 
-    heard(lane) {
-      const config = of(lane);
-      config.owed = "answers";
-      core.alarms.cancel(config.waitAlarm);
-      const isFresh = config.answeredMs !== undefined && core.nowMs - config.answeredMs < firstDocumentMs;
-      if (isFresh && config.asking === 0) return complete(lane, config);
-      config.waitAlarm = core.alarms.set(core.nowMs + firstDocumentMs, () => complete(lane, config));
-      if (core.isUpstreamOpen && lane.phase === "attached" && config.asking === 0) ask(lane, config);
-    },
+  attached(lane: Lane): void {
+    this.#ask(lane, this.#of(lane));
+  }
 
-    reported(lane, values) {
-      if (wanted.length > 0) return;
-      const config = of(lane);
-      const names = [...membersOf(values).keys()].filter((name) => !config.reported.has(name));
-      if (names.length === 0) return;
-      for (const name of names) {
-        config.reported.add(name);
-        if (!config.shared.has(name)) config.attributes.delete(name);
-      }
-      keep(lane, config);
-    },
+  heard(lane: Lane): void {
+    const config = this.#of(lane);
+    config.owed = "answers";
+    this.#core.alarms.cancel(config.waitAlarm);
+    const isFresh = config.answeredMs !== undefined && this.#core.nowMs - config.answeredMs < firstDocumentMs;
+    if (isFresh && config.asking === 0) {
+      this.#complete(lane, config);
+      return;
+    }
+    config.waitAlarm = this.#core.alarms.set(this.#core.nowMs + firstDocumentMs, () => this.#complete(lane, config));
+    if (this.#core.isUpstreamOpen && lane.phase === "attached" && config.asking === 0) this.#ask(lane, config);
+  }
 
-    forget(lane) {
-      if (lane.collected === undefined) return;
-      core.alarms.cancel(lane.collected.waitAlarm);
-      core.alarms.cancel(lane.collected.offerAlarm);
-      ended(lane.collected, "superseded");
-      lane.collected = undefined;
-      core.store(`collected/${factName(lane)}`, undefined);
-    },
+  reported(lane: Lane, values: JsonText): void {
+    if (this.#wanted.length > 0) return;
+    const config = this.#of(lane);
+    const names = [...membersOf(values).keys()].filter((name) => !config.reported.has(name));
+    if (names.length === 0) return;
+    for (const name of names) {
+      config.reported.add(name);
+      if (!config.shared.has(name)) config.attributes.delete(name);
+    }
+    this.#keep(lane, config);
+  }
 
-    upstreamClosed(lane) {
-      if (lane.collected === undefined) return;
-      lane.collected.inbound = [];
-      lane.collected.answeredMs = undefined;
-    },
+  forget(lane: Lane): void {
+    if (lane.collected === undefined) return;
+    this.#core.alarms.cancel(lane.collected.waitAlarm);
+    this.#core.alarms.cancel(lane.collected.offerAlarm);
+    this.#ended(lane.collected, "superseded");
+    lane.collected = undefined;
+    this.#core.store(`collected/${factName(lane)}`, undefined);
+  }
 
-    desired: ({ collected }) =>
-      collected === undefined || collected.attributes.size === 0 ? undefined : objectText(collected.attributes),
-  };
+  upstreamClosed(lane: Lane): void {
+    if (lane.collected === undefined) return;
+    lane.collected.inbound = [];
+    lane.collected.answeredMs = undefined;
+  }
 
-  function of(lane: Lane): Collected {
+  desired({ collected }: Lane): JsonText | undefined {
+    return collected === undefined || collected.attributes.size === 0 ? undefined : objectText(collected.attributes);
+  }
+
+  #of(lane: Lane): Collected {
     lane.collected ??= {
       attributes: new Map(),
       shared: new Set(),
@@ -158,7 +173,7 @@ export function createCollectedConfiguration(core: Core, questions: OwnQuestions
     return lane.collected;
   }
 
-  function keep(lane: Lane, config: Collected): void {
+  #keep(lane: Lane, config: Collected): void {
     const { attributes, shared, reported } = config;
     const names = (set: ReadonlySet<string>) => arrayText([...set].map(scalarText));
     const text = objectText([
@@ -168,95 +183,95 @@ export function createCollectedConfiguration(core: Core, questions: OwnQuestions
     ]);
     if (text === config.kept) return;
     config.kept = text;
-    core.store(`collected/${factName(lane)}`, text);
+    this.#core.store(`collected/${factName(lane)}`, text);
   }
 
-  function change(config: Collected, name: string, value: JsonText | undefined): void {
-    if (wanted.length > 0 && !wanted.includes(name)) return;
+  #change(config: Collected, name: string, value: JsonText | undefined): void {
+    if (this.#wanted.length > 0 && !this.#wanted.includes(name)) return;
     config.updated.add(name);
     config.shared.add(name);
     if (value === undefined) config.attributes.delete(name);
     else config.attributes.set(name, value);
   }
 
-  function ask(lane: Lane, config: Collected): void {
+  #ask(lane: Lane, config: Collected): void {
     config.updated.clear();
     const asked = (names: readonly string[], merge: (answer: AttributesResponse) => void): void => {
       config.asking += 1;
-      questions.askAttributes(lane, wantedOf(lane, names), (answer) => {
+      this.#parts.questions.askAttributes(lane, wantedOf(lane, names), (answer) => {
         if (lane.collected !== config) return;
         config.asking -= 1;
         if (answer !== undefined) {
           merge(answer);
-          keep(lane, config);
-          config.answeredMs = core.nowMs;
+          this.#keep(lane, config);
+          config.answeredMs = this.#core.nowMs;
         }
-        if (config.asking === 0) complete(lane, config);
+        if (config.asking === 0) this.#complete(lane, config);
       });
     };
     if (lane.device === undefined) {
-      asked(wanted, (answer) => mergeOwn(config, answer));
+      asked(this.#wanted, (answer) => this.#mergeOwn(config, answer));
       return;
     }
-    const names = wanted.length > 0 ? wanted : [...config.shared];
-    if (names.length > 0) asked(names, (answer) => mergeNamed(config, names, answer));
-    if (wanted.length === 0) asked([], (answer) => mergeAll(config, answer));
+    const names = this.#wanted.length > 0 ? this.#wanted : [...config.shared];
+    if (names.length > 0) asked(names, (answer) => this.#mergeNamed(config, names, answer));
+    if (this.#wanted.length === 0) asked([], (answer) => this.#mergeAll(config, answer));
   }
 
   /** A gateway is answered by scope, so that there is no doubt. */
-  function mergeOwn(config: Collected, { shared }: AttributesResponse): void {
+  #mergeOwn(config: Collected, { shared }: AttributesResponse): void {
     const found: ReadonlyMap<string, JsonText> = shared === undefined ? new Map() : membersOf(shared);
-    for (const name of [...config.attributes.keys()]) if (!found.has(name)) set(config, name, undefined);
-    for (const [name, value] of found) set(config, name, value);
+    for (const name of [...config.attributes.keys()]) if (!found.has(name)) this.#set(config, name, undefined);
+    for (const [name, value] of found) this.#set(config, name, value);
   }
 
-  function mergeNamed(config: Collected, names: readonly string[], { value, values }: AttributesResponse): void {
+  #mergeNamed(config: Collected, names: readonly string[], { value, values }: AttributesResponse): void {
     const [only] = names;
     // Before 3.3.3 several names with one hit were answered by a value without its name.
     if (names.length > 1 && value !== undefined && values === undefined) return;
     const found: ReadonlyMap<string, JsonText> = values === undefined ? new Map() : membersOf(values);
     for (const name of names)
-      set(config, name, found.get(name) ?? (name === only && names.length === 1 ? value : undefined));
+      this.#set(config, name, found.get(name) ?? (name === only && names.length === 1 ? value : undefined));
   }
 
-  function mergeAll(config: Collected, { value, values }: AttributesResponse): void {
+  #mergeAll(config: Collected, { value, values }: AttributesResponse): void {
     const found: ReadonlyMap<string, JsonText> = values === undefined ? new Map() : membersOf(values);
     for (const [name, text] of [...config.attributes]) {
       // An only attribute of its scope comes without its name.
-      if (!config.shared.has(name) && !found.has(name) && text !== value) set(config, name, undefined);
+      if (!config.shared.has(name) && !found.has(name) && text !== value) this.#set(config, name, undefined);
     }
     for (const [name, text] of found) {
-      if (!config.shared.has(name) && !config.reported.has(name)) set(config, name, text);
+      if (!config.shared.has(name) && !config.reported.has(name)) this.#set(config, name, text);
     }
   }
 
   /** What an answer says, unless an update has said something newer. */
-  function set(config: Collected, name: string, value: JsonText | undefined): void {
+  #set(config: Collected, name: string, value: JsonText | undefined): void {
     if (config.updated.has(name)) return;
     if (value === undefined) config.attributes.delete(name);
     else config.attributes.set(name, value);
   }
 
   /** The answers are there, or are not waited for any longer. */
-  function complete(lane: Lane, config: Collected): void {
-    core.alarms.cancel(config.waitAlarm);
+  #complete(lane: Lane, config: Collected): void {
+    this.#core.alarms.cancel(config.waitAlarm);
     if (config.owed === "answers") config.owed = "document";
-    offer(lane, config);
+    this.#offer(lane, config);
   }
 
-  function offer(lane: Lane, config: Collected): void {
+  #offer(lane: Lane, config: Collected): void {
     if (config.isGiving || config.owed === "answers") return;
-    const body = bodyOf(config);
+    const body = this.#bodyOf(config);
     const text = Buffer.from(body).toString("base64");
     if (config.owed === undefined) {
       const isNews = text !== config.given && (config.given !== undefined || body.length > 0 || config.changes > 0);
-      if (!isNews) ended(config);
+      if (!isNews) this.#ended(config);
       if (!isNews || config.asking > 0) return;
     }
-    if (core.connection === undefined) return;
-    core.alarms.cancel(config.offerAlarm);
-    if (core.nowMs < config.clearAtMs) {
-      config.offerAlarm = core.alarms.set(config.clearAtMs, () => offer(lane, config));
+    if (this.#core.connection === undefined) return;
+    this.#core.alarms.cancel(config.offerAlarm);
+    if (this.#core.nowMs < config.clearAtMs) {
+      config.offerAlarm = this.#core.alarms.set(config.clearAtMs, () => this.#offer(lane, config));
       return;
     }
     const { changes, inbound, owed } = config;
@@ -264,49 +279,51 @@ export function createCollectedConfiguration(core: Core, questions: OwnQuestions
     config.owed = undefined;
     const { device } = lane;
     const message: Config = { kind: "config", ...(device === undefined ? {} : { device }), body };
-    core.deliver(message, undefined, (outcome) => given(lane, config, { outcome, text, changes, inbound, owed }));
+    this.#core.deliver(message, undefined, (outcome) =>
+      this.#given(lane, config, { outcome, text, changes, inbound, owed }),
+    );
     config.changes = 0;
     config.inbound = [];
   }
 
-  function given(lane: Lane, config: Collected, giving: Giving): void {
+  #given(lane: Lane, config: Collected, giving: Giving): void {
     const { outcome, text, changes, inbound, owed } = giving;
     config.isGiving = false;
-    config.clearAtMs = core.nowMs + intervalMs;
+    config.clearAtMs = this.#core.nowMs + intervalMs;
     if (isTaken(outcome) || outcome === "unrepresentable") {
       config.given = text;
-      ended({ changes, inbound: [...inbound] }, outcome === "unrepresentable" ? outcome : undefined);
-      if (lane.collected === config) offer(lane, config);
+      this.#ended({ changes, inbound: [...inbound] }, outcome === "unrepresentable" ? outcome : undefined);
+      if (lane.collected === config) this.#offer(lane, config);
       return;
     }
     config.changes += changes;
     if (config.inbound.length === 0) config.inbound = [...inbound];
-    else for (const older of inbound) core.acknowledge(older);
+    else for (const older of inbound) this.#core.acknowledge(older);
     // Without a subscription the next one brings it.
-    if (outcome === "unsubscribed" || core.connection === undefined || lane.collected !== config) return;
+    if (outcome === "unsubscribed" || this.#core.connection === undefined || lane.collected !== config) return;
     config.owed ??= owed;
-    config.offerAlarm = core.alarms.set(core.nowMs + offerAgainMs, () => offer(lane, config));
+    config.offerAlarm = this.#core.alarms.set(this.#core.nowMs + offerAgainMs, () => this.#offer(lane, config));
   }
 
   /** Counted when it is over: what is not kept on disk as pending must not be counted as that. */
-  function ended(config: Pick<Collected, "changes" | "inbound">, dropped?: "superseded" | "unrepresentable"): void {
+  #ended(config: Pick<Collected, "changes" | "inbound">, dropped?: "superseded" | "unrepresentable"): void {
     for (; config.changes > 0; config.changes -= 1) {
-      core.countDown("received");
-      if (dropped === undefined) core.countDown("delivered");
-      else core.dropDown(dropped);
+      this.#core.countDown("received");
+      if (dropped === undefined) this.#core.countDown("delivered");
+      else this.#core.dropDown(dropped);
     }
-    for (const inbound of config.inbound.splice(0)) core.acknowledge(inbound);
+    for (const inbound of config.inbound.splice(0)) this.#core.acknowledge(inbound);
   }
 
-  function bodyOf({ attributes }: Collected): Uint8Array {
-    if (document !== null) {
-      const value = attributes.get(document);
+  #bodyOf({ attributes }: Collected): Uint8Array {
+    if (this.#core.options.rules.config.document !== null) {
+      const value = attributes.get(this.#core.options.rules.config.document);
       if (value === undefined) return Buffer.alloc(0);
       return Buffer.from(kindOf(value) === "string" ? (JSON.parse(value) as string) : value);
     }
     if (attributes.size === 0) return Buffer.alloc(0);
-    if (wanted.length === 0) return bodyOfValues(objectText(attributes));
-    const known = wanted.flatMap((name) => {
+    if (this.#wanted.length === 0) return bodyOfValues(objectText(attributes));
+    const known = this.#wanted.flatMap((name) => {
       const value = attributes.get(name);
       return value === undefined ? [] : [[name, value] as const];
     });

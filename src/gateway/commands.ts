@@ -60,224 +60,247 @@ export interface CommandsParts {
  * the gateway's open commands; what is open is a fact on disk, so that a reply finds its command, and a time-out its time,
  * after a restart too.
  */
-export function createCommands({ core, lanes, outbox }: CommandsParts): Commands {
-  const { rules, upstream } = core.options;
-  const isCorrelating = core.adapt.commands === "correlate";
-  const commands = new Map<number, OpenCommand>();
-  let lastId = 0;
-  let idsTo = 0;
+export class CorrelatedCommands implements Commands {
+  readonly #parts: CommandsParts;
+  readonly #core: Core;
+  readonly #commands = new Map<number, OpenCommand>();
+  #lastId = 0;
+  #idsTo = 0;
 
-  return {
-    restore(fact, value) {
-      if (fact === "commandIds") {
-        lastId = Number(value);
-        idsTo = lastId;
+  constructor(parts: CommandsParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
+  }
+
+  restore(fact: string, value: string): void {
+    if (fact === "commandIds") {
+      this.#lastId = Number(value);
+      this.#idsTo = this.#lastId;
+      return;
+    }
+    const stored = JSON.parse(value) as {
+      device?: DeviceId;
+      method: string;
+      ownId: string;
+      deadlineMs: number;
+      answer?: Mark | "timeout";
+    };
+    const command: OpenCommand = {
+      id: Number(fact.slice("command/".length)),
+      device: stored.device,
+      method: stored.method,
+      ownId: stored.ownId as JsonText,
+      deadlineMs: stored.deadlineMs,
+      answer: stored.answer === "timeout" ? undefined : stored.answer,
+      alarm: undefined,
+    };
+    this.#commands.set(command.id, command);
+    this.#arm(command);
+  }
+
+  receive(lane: Lane, message: Command, inbound: number | undefined): void {
+    const call = this.#isCorrelating ? callOfCommand(message) : undefined;
+    const { device } = lane;
+    if (device === undefined && this.#core.adapt.guardsGateway) {
+      const method = call?.method ?? message.method ?? "";
+      if (!this.#core.options.rules.commands.gateway.includes(method)) {
+        this.#refuse(lane, call, message, "forbidden", inbound);
         return;
       }
-      const stored = JSON.parse(value) as {
-        device?: DeviceId;
-        method: string;
-        ownId: string;
-        deadlineMs: number;
-        answer?: Mark | "timeout";
-      };
-      const command: OpenCommand = {
-        id: Number(fact.slice("command/".length)),
-        device: stored.device,
-        method: stored.method,
-        ownId: stored.ownId as JsonText,
-        deadlineMs: stored.deadlineMs,
-        answer: stored.answer === "timeout" ? undefined : stored.answer,
-        alarm: undefined,
-      };
-      commands.set(command.id, command);
-      arm(command);
-    },
+    }
+    if (call === undefined) {
+      this.#passOn(lane, message, inbound);
+      return;
+    }
+    if (this.#core.connection === undefined || this.#commands.size >= maxOpen) {
+      this.#refuse(lane, call, message, "offline", inbound);
+      return;
+    }
+    const command = this.#open(device, call);
+    const { id, method } = command;
+    const { params } = call;
+    const named = device === undefined ? {} : { device };
+    this.#core.deliverAfterFacts({ kind: "command", ...named, id, method, params }, this.#core.connection, (outcome) =>
+      this.#delivered(lane, command, outcome, inbound),
+    );
+  }
 
-    receive(lane, message, inbound) {
-      const call = isCorrelating ? callOfCommand(message) : undefined;
-      const { device } = lane;
-      if (device === undefined && core.adapt.guardsGateway) {
-        const method = call?.method ?? message.method ?? "";
-        if (!rules.commands.gateway.includes(method)) return refuse(lane, call, message, "forbidden", inbound);
-      }
-      if (call === undefined) return passOn(lane, message, inbound);
-      if (core.connection === undefined || commands.size >= maxOpen)
-        return refuse(lane, call, message, "offline", inbound);
-      const command = open(device, call);
-      const { id, method } = command;
-      const { params } = call;
-      const named = device === undefined ? {} : { device };
-      core.deliverAfterFacts({ kind: "command", ...named, id, method, params }, core.connection, (outcome) =>
-        delivered(lane, command, outcome, inbound),
-      );
-    },
+  note(message: CommandResponse, { seq, index }: Mark): void {
+    const command = this.#commands.get(message.id);
+    if (!this.#isCorrelating || command === undefined || command.answer !== undefined) return;
+    command.answer = { seq, index };
+    this.#store(command);
+    this.#arm(command);
+  }
 
-    note(message, { seq, index }) {
-      const command = commands.get(message.id);
-      if (!isCorrelating || command === undefined || command.answer !== undefined) return;
-      command.answer = { seq, index };
-      store(command);
-      arm(command);
-    },
+  hears(): boolean {
+    return false;
+  }
 
-    hears: () => false,
+  reply(message: CommandResponse, arriving: Arriving): void {
+    if (!this.#isCorrelating) {
+      this.#passReply(message, arriving);
+      return;
+    }
+    const command = this.#commands.get(message.id);
+    if (command === undefined || !isSame(command.answer, arriving)) {
+      this.#core.settleAt(arriving, { kind: "dropped", reason: "unmatched" });
+      return;
+    }
+    const lane = this.#parts.lanes.find(command.device);
+    if (lane === undefined || !isReachable(lane)) {
+      this.close(command.id);
+      this.#core.settleAt(arriving, { kind: "dropped", reason: "gone" });
+      return;
+    }
+    const body = answerBody(command, { data: message.data });
+    if (body.length > (this.#core.options.upstream.limits.telemetryBytes ?? Number.POSITIVE_INFINITY)) {
+      this.close(command.id);
+      this.#core.settleAt(arriving, { kind: "quarantined", ...named(lane), reason: "oversize" });
+      return;
+    }
+    const { seq, index, arrivedMs } = arriving;
+    if (lane.phase === "held" && lane.device !== undefined) {
+      this.#core.settleAt(arriving, this.#parts.outbox.heldFate(lane, lane.device));
+      return;
+    }
+    const answer = telemetryOf(lane.id, body, this.#core.options.rules.commands.responses);
+    this.#parts.outbox.pushReply(lane, answer, command.id, this.#core.take(seq, index, arrivedMs));
+  }
 
-    reply(message, arriving) {
-      if (!isCorrelating) return passReply(message, arriving);
-      const command = commands.get(message.id);
-      if (command === undefined || !isSame(command.answer, arriving)) {
-        return core.settleAt(arriving, { kind: "dropped", reason: "unmatched" });
-      }
-      const lane = lanes.find(command.device);
-      if (lane === undefined || !isReachable(lane)) {
-        close(command.id);
-        return core.settleAt(arriving, { kind: "dropped", reason: "gone" });
-      }
-      const body = answerBody(command, { data: message.data });
-      if (body.length > (upstream.limits.telemetryBytes ?? Number.POSITIVE_INFINITY)) {
-        close(command.id);
-        return core.settleAt(arriving, { kind: "quarantined", ...named(lane), reason: "oversize" });
-      }
-      const { seq, index, arrivedMs } = arriving;
-      if (lane.phase === "held" && lane.device !== undefined) {
-        return core.settleAt(arriving, outbox.heldFate(lane, lane.device));
-      }
-      const answer = telemetryOf(lane.id, body, rules.commands.responses);
-      outbox.pushReply(lane, answer, command.id, core.take(seq, index, arrivedMs));
-    },
+  detached(lane: Lane): void {
+    for (const command of this.#commands.values()) {
+      if (command.device === lane.device && command.answer === undefined) this.close(command.id);
+    }
+  }
 
-    close,
+  get open(): number {
+    let count = 0;
+    for (const { answer } of this.#commands.values()) if (answer === undefined) count += 1;
+    return count;
+  }
 
-    detached(lane) {
-      for (const command of commands.values()) {
-        if (command.device === lane.device && command.answer === undefined) close(command.id);
-      }
-    },
+  get #isCorrelating() {
+    return this.#core.adapt.commands === "correlate";
+  }
 
-    get open() {
-      let count = 0;
-      for (const { answer } of commands.values()) if (answer === undefined) count += 1;
-      return count;
-    },
-  };
-
-  function open(device: DeviceId | undefined, { method, ownId }: CalledCommand): OpenCommand {
-    const deadlineMs = core.nowMs + rules.commands.timeout;
-    const command = { id: nextId(), device, method, ownId, deadlineMs, answer: undefined, alarm: undefined };
-    commands.set(command.id, command);
-    store(command);
-    arm(command);
+  #open(device: DeviceId | undefined, { method, ownId }: CalledCommand): OpenCommand {
+    const deadlineMs = this.#core.nowMs + this.#core.options.rules.commands.timeout;
+    const command = { id: this.#nextId(), device, method, ownId, deadlineMs, answer: undefined, alarm: undefined };
+    this.#commands.set(command.id, command);
+    this.#store(command);
+    this.#arm(command);
     return command;
   }
 
-  function nextId(): number {
-    do lastId = lastId >= maxId ? 1 : lastId + 1;
-    while (commands.has(lastId));
-    if (lastId > idsTo || idsTo - lastId > idBlock) {
-      idsTo = lastId + idBlock - 1;
-      core.store("commandIds", String(idsTo));
+  #nextId(): number {
+    do this.#lastId = this.#lastId >= maxId ? 1 : this.#lastId + 1;
+    while (this.#commands.has(this.#lastId));
+    if (this.#lastId > this.#idsTo || this.#idsTo - this.#lastId > idBlock) {
+      this.#idsTo = this.#lastId + idBlock - 1;
+      this.#core.store("commandIds", String(this.#idsTo));
     }
-    return lastId;
+    return this.#lastId;
   }
 
-  function delivered(lane: Lane, command: OpenCommand, outcome: DeliveryOutcome, inbound: number | undefined): void {
-    core.countDown("received");
-    if (isTaken(outcome)) core.countDown("delivered");
-    else core.dropDown(outcome === "unrepresentable" ? outcome : "offline");
-    core.acknowledge(inbound);
+  #delivered(lane: Lane, command: OpenCommand, outcome: DeliveryOutcome, inbound: number | undefined): void {
+    this.#core.countDown("received");
+    if (isTaken(outcome)) this.#core.countDown("delivered");
+    else this.#core.dropDown(outcome === "unrepresentable" ? outcome : "offline");
+    this.#core.acknowledge(inbound);
     // A gateway that was written to and went away may have answered all the same, or does on its next connection.
-    if (isTaken(outcome) || command.answer !== undefined || commands.get(command.id) !== command) return;
-    close(command.id);
-    answerOurselves(lane, command, outcome === "unrepresentable" ? outcome : "offline");
+    if (isTaken(outcome) || command.answer !== undefined || this.#commands.get(command.id) !== command) return;
+    this.close(command.id);
+    this.#answerOurselves(lane, command, outcome === "unrepresentable" ? outcome : "offline");
   }
 
-  function refuse(
+  #refuse(
     lane: Lane,
     call: CalledCommand | undefined,
     message: Command,
     reason: "forbidden" | "offline",
     inbound: number | undefined,
   ): void {
-    core.countDown("received");
-    core.dropDown(reason);
-    if (reason === "forbidden") core.report("warn", "command-forbidden", { method: call?.method ?? message.method });
-    core.acknowledge(inbound);
-    if (call !== undefined) answerOurselves(lane, call, reason);
+    this.#core.countDown("received");
+    this.#core.dropDown(reason);
+    if (reason === "forbidden")
+      this.#core.report("warn", "command-forbidden", { method: call?.method ?? message.method });
+    this.#core.acknowledge(inbound);
+    if (call !== undefined) this.#answerOurselves(lane, call, reason);
     else if (message.id !== undefined) {
       const data = `{"error":${scalarText(reason)}}` as JsonText;
-      outbox.pushReply(lane, { kind: "commandResponse", id: message.id, data }, undefined, undefined);
+      this.#parts.outbox.pushReply(lane, { kind: "commandResponse", id: message.id, data }, undefined, undefined);
     }
   }
 
-  function timedOut(command: OpenCommand): void {
-    const lane = lanes.find(command.device);
+  #timedOut(command: OpenCommand): void {
+    const lane = this.#parts.lanes.find(command.device);
     if (command.answer !== undefined || lane === undefined || !isReachable(lane)) {
-      close(command.id);
+      this.close(command.id);
       return;
     }
     command.answer = "timeout";
-    core.report("info", "command-timeout", { device: command.device, method: command.method });
-    answerOurselves(lane, command, "timeout", command.id);
+    this.#core.report("info", "command-timeout", { device: command.device, method: command.method });
+    this.#answerOurselves(lane, command, "timeout", command.id);
   }
 
   /** The same answer as a device would give, with the reason why it is not from the device. */
-  function answerOurselves(
-    lane: Lane,
-    call: Pick<CalledCommand, "ownId" | "method">,
-    error: string,
-    command?: number,
-  ): void {
+  #answerOurselves(lane: Lane, call: Pick<CalledCommand, "ownId" | "method">, error: string, command?: number): void {
     if (!isReachable(lane) || lane.phase === "held" || lane.replies.length >= maxOwnAnswers) {
-      core.report("debug", "answer-dropped", { device: lane.device, method: call.method, error });
-      if (command !== undefined) close(command);
+      this.#core.report("debug", "answer-dropped", { device: lane.device, method: call.method, error });
+      if (command !== undefined) this.close(command);
       return;
     }
     const body = answerBody(call, { error });
-    outbox.pushReply(lane, telemetryOf(lane.id, body, rules.commands.responses), command, undefined);
+    this.#parts.outbox.pushReply(
+      lane,
+      telemetryOf(lane.id, body, this.#core.options.rules.commands.responses),
+      command,
+      undefined,
+    );
   }
 
-  function arm(command: OpenCommand): void {
-    core.alarms.cancel(command.alarm);
+  #arm(command: OpenCommand): void {
+    this.#core.alarms.cancel(command.alarm);
     const dueMs = command.answer === undefined ? command.deadlineMs : command.deadlineMs + forgetMs;
-    command.alarm = core.alarms.set(dueMs, () => timedOut(command));
+    command.alarm = this.#core.alarms.set(dueMs, () => this.#timedOut(command));
   }
 
-  function store({ id, device, method, ownId, deadlineMs, answer }: OpenCommand): void {
-    core.store(`command/${id}`, JSON.stringify({ device, method, ownId, deadlineMs, answer }));
+  #store({ id, device, method, ownId, deadlineMs, answer }: OpenCommand): void {
+    this.#core.store(`command/${id}`, JSON.stringify({ device, method, ownId, deadlineMs, answer }));
   }
 
-  function close(id: number): void {
-    const command = commands.get(id);
+  close(id: number): void {
+    const command = this.#commands.get(id);
     if (command === undefined) return;
-    commands.delete(id);
-    core.alarms.cancel(command.alarm);
-    core.store(`command/${id}`, undefined);
+    this.#commands.delete(id);
+    this.#core.alarms.cancel(command.alarm);
+    this.#core.store(`command/${id}`, undefined);
   }
 
   /** Between equal clouds an order passes as it is, and its reply finds its own way. */
-  function passOn(lane: Lane, message: Command, inbound: number | undefined): void {
-    core.deliver({ ...message, ...named(lane) }, undefined, (outcome) => {
-      core.countDown("received");
-      if (isTaken(outcome)) core.countDown("delivered");
-      else core.dropDown(outcome === "unrepresentable" ? outcome : "offline");
-      core.acknowledge(inbound);
+  #passOn(lane: Lane, message: Command, inbound: number | undefined): void {
+    this.#core.deliver({ ...message, ...named(lane) }, undefined, (outcome) => {
+      this.#core.countDown("received");
+      if (isTaken(outcome)) this.#core.countDown("delivered");
+      else this.#core.dropDown(outcome === "unrepresentable" ? outcome : "offline");
+      this.#core.acknowledge(inbound);
     });
   }
 
-  function passReply(message: CommandResponse, arriving: Arriving): void {
-    const lane = lanes.find(message.device);
-    if (lane === undefined || core.adapt.commands !== "pass") {
-      core.settleAt(arriving, { kind: "dropped", reason: "unmatched" });
+  #passReply(message: CommandResponse, arriving: Arriving): void {
+    const lane = this.#parts.lanes.find(message.device);
+    if (lane === undefined || this.#core.adapt.commands !== "pass") {
+      this.#core.settleAt(arriving, { kind: "dropped", reason: "unmatched" });
       return;
     }
-    if (!("kind" in fitInto(core.packetBytes, message))) {
-      core.settleAt(arriving, { kind: "quarantined", ...named(lane), reason: "oversize" });
+    if (!("kind" in fitInto(this.#core.packetBytes, message))) {
+      this.#core.settleAt(arriving, { kind: "quarantined", ...named(lane), reason: "oversize" });
       return;
     }
-    const cargo = outbox.admit(lane, arriving);
+    const cargo = this.#parts.outbox.admit(lane, arriving);
     const answer = lane.id === undefined ? message : { ...message, device: lane.id };
-    if (cargo !== undefined) outbox.pushReply(lane, answer, undefined, cargo);
+    if (cargo !== undefined) this.#parts.outbox.pushReply(lane, answer, undefined, cargo);
   }
 }
 

@@ -58,70 +58,93 @@ export interface Configuration {
 const offerAgainMs = 5000;
 const emptyDocument = "{}" as JsonText;
 
+export interface ComparedConfigurationParts {
+  readonly core: Core;
+  /** A document has come for the device. */
+  readonly hasDocument: (lane: Lane) => void;
+}
+
 /**
  * Whole documents from the cloud for a gateway that wants to hear what changed. A document is compared with the last one
  * that the gateway took; the upstream is acknowledged when it took all of it. While nobody is there the newest waits.
  *
  * Where both sides speak of what changed, it passes as it is.
  */
-export function createConfiguration(core: Core, hasDocument: (lane: Lane) => void): Configuration {
-  const { rules } = core.options;
+export class ComparedConfiguration implements Configuration {
+  readonly #parts: ComparedConfigurationParts;
+  readonly #core: Core;
 
-  return {
-    restore(lane, fact, value) {
-      const config = of(lane);
-      if (fact === "desired") config.desired = value as JsonText;
-      else if (fact === "taken") config.taken = value as JsonText;
-      else config.doubtful = new Set(JSON.parse(value) as string[]);
-      const { desired, taken, doubtful } = config;
-      config.isPending = desired !== undefined && (desired !== taken || doubtful.size > 0);
-    },
+  constructor(parts: ComparedConfigurationParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
+  }
 
-    receive(lane, message, inbound) {
-      if (lane.device === undefined && core.adapt.guardsGateway && rules.config.gateway === "withhold") {
-        core.countDown("received");
-        return drop(lane, "forbidden", inbound);
-      }
-      if (core.adapt.config === "pass") return passOn(lane, message, inbound);
-      core.countDown("received");
-      const desired = valuesOf(message.body ?? Buffer.alloc(0));
-      // ThingsBoard says with that key which attributes are gone.
-      if (membersOf(desired).has("deleted")) return drop(lane, "unrepresentable", inbound);
-      const config = of(lane);
-      if (config.isPending) ended("superseded");
-      if (config.giving !== undefined) config.giving.isOld = true;
-      if (config.desired !== desired) core.store(`desired/${factName(lane)}`, desired);
-      config.desired = desired;
-      config.isPending = true;
-      if (inbound !== undefined) config.inbound.push(inbound);
-      hasDocument(lane);
-      offer(lane, config);
-    },
+  restore(lane: Lane, fact: ConfigurationFact, value: string): void {
+    const config = this.#of(lane);
+    if (fact === "desired") config.desired = value as JsonText;
+    else if (fact === "taken") config.taken = value as JsonText;
+    else config.doubtful = new Set(JSON.parse(value) as string[]);
+    const { desired, taken, doubtful } = config;
+    config.isPending = desired !== undefined && (desired !== taken || doubtful.size > 0);
+  }
 
-    offer(lane) {
-      if (lane.config !== undefined) offer(lane, lane.config);
-    },
+  receive(lane: Lane, message: Config, inbound: number | undefined): void {
+    if (
+      lane.device === undefined &&
+      this.#core.adapt.guardsGateway &&
+      this.#core.options.rules.config.gateway === "withhold"
+    ) {
+      this.#core.countDown("received");
+      this.#drop(lane, "forbidden", inbound);
+      return;
+    }
+    if (this.#core.adapt.config === "pass") {
+      this.#passOn(lane, message, inbound);
+      return;
+    }
+    this.#core.countDown("received");
+    const desired = this.#valuesOf(message.body ?? Buffer.alloc(0));
+    // ThingsBoard says with that key which attributes are gone.
+    if (membersOf(desired).has("deleted")) {
+      this.#drop(lane, "unrepresentable", inbound);
+      return;
+    }
+    const config = this.#of(lane);
+    if (config.isPending) this.#ended("superseded");
+    if (config.giving !== undefined) config.giving.isOld = true;
+    if (config.desired !== desired) this.#core.store(`desired/${factName(lane)}`, desired);
+    config.desired = desired;
+    config.isPending = true;
+    if (inbound !== undefined) config.inbound.push(inbound);
+    this.#parts.hasDocument(lane);
+    this.#offer(lane, config);
+  }
 
-    attached() {},
+  offer(lane: Lane): void {
+    if (lane.config !== undefined) this.#offer(lane, lane.config);
+  }
 
-    heard(lane) {
-      if (lane.config !== undefined) offer(lane, lane.config);
-    },
+  attached(): void {}
 
-    reported() {},
+  heard(lane: Lane): void {
+    if (lane.config !== undefined) this.#offer(lane, lane.config);
+  }
 
-    forget() {},
+  reported(): void {}
 
-    upstreamClosed(lane) {
-      if (lane.config === undefined) return;
-      lane.config.inbound = [];
-      if (lane.config.giving !== undefined) lane.config.giving.inbound = [];
-    },
+  forget(): void {}
 
-    desired: (lane) => lane.config?.desired,
-  };
+  upstreamClosed(lane: Lane): void {
+    if (lane.config === undefined) return;
+    lane.config.inbound = [];
+    if (lane.config.giving !== undefined) lane.config.giving.inbound = [];
+  }
 
-  function of(lane: Lane): DesiredDocument {
+  desired(lane: Lane): JsonText | undefined {
+    return lane.config?.desired;
+  }
+
+  #of(lane: Lane): DesiredDocument {
     lane.config ??= {
       desired: undefined,
       taken: emptyDocument,
@@ -134,19 +157,19 @@ export function createConfiguration(core: Core, hasDocument: (lane: Lane) => voi
     return lane.config;
   }
 
-  function doubt(lane: Lane, config: DesiredDocument, keys: readonly string[]): void {
+  #doubt(lane: Lane, config: DesiredDocument, keys: readonly string[]): void {
     const before = config.doubtful;
     config.doubtful = new Set(keys);
     if (keys.length === before.size && keys.every((key) => before.has(key))) return;
-    core.store(`doubtful/${factName(lane)}`, keys.length === 0 ? undefined : JSON.stringify(keys));
+    this.#core.store(`doubtful/${factName(lane)}`, keys.length === 0 ? undefined : JSON.stringify(keys));
   }
 
-  function valuesOf(body: Uint8Array): JsonText {
-    const { document } = rules.config;
+  #valuesOf(body: Uint8Array): JsonText {
+    const { document } = this.#core.options.rules.config;
     return document === null ? valuesOfBody(body) : attributeOfBody(document, body);
   }
 
-  function offer(lane: Lane, config: DesiredDocument): void {
+  #offer(lane: Lane, config: DesiredDocument): void {
     if (!config.isPending || config.giving !== undefined || config.desired === undefined) return;
     const { device } = lane;
     const named = device === undefined ? {} : { device };
@@ -156,26 +179,26 @@ export function createConfiguration(core: Core, hasDocument: (lane: Lane) => voi
     if (changed.length > 0) messages.push({ kind: "config", ...named, values: objectText(changed) });
     if (deleted.length > 0) messages.push({ kind: "config", ...named, deleted });
     if (messages.length === 0) {
-      take(lane, config, config.desired, config.inbound.splice(0));
+      this.#take(lane, config, config.desired, config.inbound.splice(0));
       return;
     }
-    if (core.connection === undefined) return;
-    core.alarms.cancel(config.alarm);
-    doubt(lane, config, keys);
+    if (this.#core.connection === undefined) return;
+    this.#core.alarms.cancel(config.alarm);
+    this.#doubt(lane, config, keys);
     config.giving = {
       desired: config.desired,
-      connection: core.connection,
+      connection: this.#core.connection,
       inbound: config.inbound.splice(0),
       left: messages.length,
       outcome: "acknowledged",
       isOld: false,
     };
     for (const message of messages) {
-      core.deliverAfterFacts(message, undefined, (outcome) => given(lane, config, outcome));
+      this.#core.deliverAfterFacts(message, undefined, (outcome) => this.#given(lane, config, outcome));
     }
   }
 
-  function given(lane: Lane, config: DesiredDocument, outcome: DeliveryOutcome): void {
+  #given(lane: Lane, config: DesiredDocument, outcome: DeliveryOutcome): void {
     const { giving } = config;
     if (giving === undefined) return;
     if (!isTaken(outcome) && isTaken(giving.outcome)) giving.outcome = outcome;
@@ -183,74 +206,74 @@ export function createConfiguration(core: Core, hasDocument: (lane: Lane) => voi
     if (giving.left > 0) return;
     config.giving = undefined;
     if (isTaken(giving.outcome)) {
-      taken(lane, config, giving);
+      this.#taken(lane, config, giving);
       return;
     }
     if (giving.outcome === "unrepresentable") {
-      for (const inbound of giving.inbound) core.acknowledge(inbound);
+      for (const inbound of giving.inbound) this.#core.acknowledge(inbound);
       if (!giving.isOld) {
-        ended("unrepresentable");
-        doubt(lane, config, []);
+        this.#ended("unrepresentable");
+        this.#doubt(lane, config, []);
         config.isPending = false;
         config.desired = config.taken;
-        core.store(`desired/${factName(lane)}`, config.taken);
+        this.#core.store(`desired/${factName(lane)}`, config.taken);
       }
-      offer(lane, config);
+      this.#offer(lane, config);
       return;
     }
     config.inbound.unshift(...giving.inbound);
-    if (core.connection === undefined) return;
-    if (giving.connection !== core.connection) {
-      offer(lane, config);
+    if (this.#core.connection === undefined) return;
+    if (giving.connection !== this.#core.connection) {
+      this.#offer(lane, config);
       return;
     }
-    config.alarm = core.alarms.set(core.nowMs + offerAgainMs, () => offer(lane, config));
+    config.alarm = this.#core.alarms.set(this.#core.nowMs + offerAgainMs, () => this.#offer(lane, config));
   }
 
-  function taken(lane: Lane, config: DesiredDocument, giving: Giving): void {
+  #taken(lane: Lane, config: DesiredDocument, giving: Giving): void {
     if (!giving.isOld) {
-      take(lane, config, giving.desired, giving.inbound);
+      this.#take(lane, config, giving.desired, giving.inbound);
       return;
     }
-    setTaken(lane, config, giving.desired);
-    for (const inbound of giving.inbound) core.acknowledge(inbound);
-    offer(lane, config);
+    this.#setTaken(lane, config, giving.desired);
+    for (const inbound of giving.inbound) this.#core.acknowledge(inbound);
+    this.#offer(lane, config);
   }
 
-  function take(lane: Lane, config: DesiredDocument, desired: JsonText, inbound: readonly number[]): void {
-    setTaken(lane, config, desired);
+  #take(lane: Lane, config: DesiredDocument, desired: JsonText, inbound: readonly number[]): void {
+    this.#setTaken(lane, config, desired);
     config.isPending = false;
-    ended();
-    for (const handle of inbound) core.acknowledge(handle);
+    this.#ended();
+    for (const handle of inbound) this.#core.acknowledge(handle);
   }
 
-  function ended(dropped?: "superseded" | "unrepresentable"): void {
-    if (dropped === undefined) core.countDown("delivered");
-    else core.dropDown(dropped);
+  #ended(dropped?: "superseded" | "unrepresentable"): void {
+    if (dropped === undefined) this.#core.countDown("delivered");
+    else this.#core.dropDown(dropped);
   }
 
-  function setTaken(lane: Lane, config: DesiredDocument, desired: JsonText): void {
-    if (config.taken !== desired) core.store(`taken/${factName(lane)}`, desired);
+  #setTaken(lane: Lane, config: DesiredDocument, desired: JsonText): void {
+    if (config.taken !== desired) this.#core.store(`taken/${factName(lane)}`, desired);
     config.taken = desired;
-    doubt(lane, config, []);
+    this.#doubt(lane, config, []);
   }
 
-  function passOn(lane: Lane, message: Config, inbound: number | undefined): void {
+  #passOn(lane: Lane, message: Config, inbound: number | undefined): void {
     const { device } = lane;
-    core.deliver({ ...message, ...(device === undefined ? {} : { device }) }, undefined, (outcome) => {
+    this.#core.deliver({ ...message, ...(device === undefined ? {} : { device }) }, undefined, (outcome) => {
       // Nothing of it is kept, so nothing of it may be pending if the program ends.
-      core.countDown("received");
-      if (isTaken(outcome)) core.countDown("delivered");
-      else core.dropDown(outcome === "unrepresentable" ? outcome : "offline");
-      core.acknowledge(inbound);
+      this.#core.countDown("received");
+      if (isTaken(outcome)) this.#core.countDown("delivered");
+      else this.#core.dropDown(outcome === "unrepresentable" ? outcome : "offline");
+      this.#core.acknowledge(inbound);
     });
   }
 
-  function drop(lane: Lane, reason: "forbidden" | "unrepresentable", inbound: number | undefined): void {
+  #drop(lane: Lane, reason: "forbidden" | "unrepresentable", inbound: number | undefined): void {
     const [level, event] =
       reason === "forbidden" ? (["info", "config-forbidden"] as const) : (["warn", "config-unrepresentable"] as const);
-    core.report(level, event, { device: lane.device });
-    core.dropDown(reason);
-    core.acknowledge(inbound);
+    this.#core.report(level, event, { device: lane.device });
+    this.#core.dropDown(reason);
+    this.#core.acknowledge(inbound);
   }
 }

@@ -14,7 +14,7 @@ import { type Adaptations, compareSides, type Side } from "./side.ts";
 import type { TelemetryForm } from "./telemetry-shape.ts";
 
 /** What one gateway's rules are made of. Durations are milliseconds. */
-export interface GatewayEngineOptions {
+export interface RuleOptions {
   /** The gateway's own name, for reports. */
   readonly id: string;
   readonly rules: RulesOptions;
@@ -39,7 +39,10 @@ export interface GatewayEngineOptions {
   readonly restoreAttachments?: boolean;
   /** What tells the cloud from any other; facts about it hold with no other. Absent: there is only one. */
   readonly cloud?: string;
-  /** What `store` effects wrote before. */
+}
+
+/** The same with what `store` effects wrote before. */
+export interface GatewayEngineOptions extends RuleOptions {
   readonly facts: Iterable<readonly [string, string]>;
 }
 
@@ -66,16 +69,19 @@ export const droppedFull: Fate = { kind: "dropped", reason: "full" };
 
 const delivered: Fate = { kind: "delivered" };
 const nothing: readonly GatewayEffect[] = [];
+const noQuestions: ReadonlySet<Cargo> = new Set();
 
 /**
  * What all rules of one gateway share: the time of the event being handled, the effects that come of it, and the one way
  * to give a message its fate. Owns the invariant that each message gets exactly one.
  */
 export class Core {
-  readonly options: GatewayEngineOptions;
+  readonly options: RuleOptions;
   readonly adapt: Adaptations;
   readonly alarms = new Alarms();
   pacing: Pacing;
+  /** Knows what the local gateway calls a device. */
+  local: { nameOf(device: DeviceId): DeviceId } | undefined;
   nowMs = 0;
   isUpstreamOpen = false;
   /** Nothing goes upstream until the cloud has said how much it takes. */
@@ -93,11 +99,11 @@ export class Core {
   load = 0;
   #effects: GatewayEffect[] | undefined;
   #token = 0;
-  readonly #deliveries = new Map<number, { readonly bytes: number; done(outcome: DeliveryOutcome): void }>();
+  #deliveries: Map<number, { readonly bytes: number; done(outcome: DeliveryOutcome): void }> | undefined;
   #deliveryBytes = 0;
-  readonly #questions = new Set<Cargo>();
+  #questions: Set<Cargo> | undefined;
 
-  constructor(options: GatewayEngineOptions) {
+  constructor(options: RuleOptions) {
     this.options = options;
     this.adapt = compareSides(options.local.traits, options.upstream.traits);
     this.pacing = new Pacing(options.upstream.limits);
@@ -135,19 +141,20 @@ export class Core {
   /** The same for a question that is answered here. */
   takeQuestion(seq: number, index: number, arrivedMs: number, connection: number | undefined): Cargo {
     const cargo = this.take(seq, index, arrivedMs, connection);
+    this.#questions ??= new Set();
     this.#questions.add(cargo);
     return cargo;
   }
 
   /** Questions that are being answered here. */
   get questions(): ReadonlySet<Cargo> {
-    return this.#questions;
+    return this.#questions ?? noQuestions;
   }
 
   settle(cargo: Cargo, fate: Fate): void {
     if (cargo.isSettled) return;
     cargo.isSettled = true;
-    this.#questions.delete(cargo);
+    this.#questions?.delete(cargo);
     this.load -= 1;
     this.emit({ kind: "settle", ref: { seq: cargo.seq, index: cargo.index }, fate });
   }
@@ -185,9 +192,6 @@ export class Core {
     this.emit({ kind: "countDown", event: "dropped", count: 1, reason });
   }
 
-  /** What the local gateway calls a device. */
-  nameOf: (device: DeviceId) => DeviceId = (device) => device;
-
   /** The same once what was stored is on disk, for what the gateway refers to later. */
   deliverAfterFacts(
     message: DownMessage,
@@ -209,6 +213,7 @@ export class Core {
   ): void {
     const token = this.token();
     const bytes = sizeOf(message);
+    this.#deliveries ??= new Map();
     this.#deliveries.set(token, { bytes, done });
     this.#deliveryBytes += bytes;
     const named = this.#named(message);
@@ -217,21 +222,21 @@ export class Core {
 
   #named(message: DownMessage): DownMessage {
     if (!("device" in message) || message.device === undefined) return message;
-    const name = this.nameOf(message.device);
+    const name = this.local?.nameOf(message.device) ?? message.device;
     return name === message.device ? message : { ...message, device: name };
   }
 
   deliveryEnded(token: number, outcome: DeliveryOutcome): void {
-    const delivery = this.#deliveries.get(token);
+    const delivery = this.#deliveries?.get(token);
     if (delivery === undefined) return;
-    this.#deliveries.delete(token);
+    this.#deliveries?.delete(token);
     this.#deliveryBytes -= delivery.bytes;
     delivery.done(outcome);
   }
 
   /** What is on its way to the local gateway. */
   get deliveries(): { readonly messages: number; readonly bytes: number } {
-    return { messages: this.#deliveries.size, bytes: this.#deliveryBytes };
+    return { messages: this.#deliveries?.size ?? 0, bytes: this.#deliveryBytes };
   }
 }
 

@@ -20,66 +20,79 @@ export interface DeparturesParts {
 }
 
 /** What a device's next packet upstream is. */
-export function createDepartures({ core, flights, outbox, attachments, state, questions }: DeparturesParts): Steps {
-  return {
-    next(lane) {
-      switch (lane.phase) {
-        case "detached": {
-          attachments.settleDetaches(lane);
-          const wanted = lane.id === undefined ? undefined : attachments.wants(lane);
-          return wanted === "waiting" ? "attach" : wanted === "idle" ? "attachIdle" : undefined;
-        }
-        case "subscribing":
-          return "subscribe";
-        case "attached":
-          return nextOfAttached(lane);
-        default:
-          return undefined;
+export class Departures implements Steps {
+  readonly #parts: DeparturesParts;
+  readonly #core: Core;
+
+  constructor(parts: DeparturesParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
+  }
+
+  next(lane: Lane): Step | undefined {
+    switch (lane.phase) {
+      case "detached": {
+        this.#parts.attachments.settleDetaches(lane);
+        const wanted = lane.id === undefined ? undefined : this.#parts.attachments.wants(lane);
+        return wanted === "waiting" ? "attach" : wanted === "idle" ? "attachIdle" : undefined;
       }
-    },
+      case "subscribing":
+        return "subscribe";
+      case "attached":
+        return this.#nextOfAttached(lane);
+      default:
+        return undefined;
+    }
+  }
 
-    bytes(lane, step) {
-      switch (step) {
-        case "reply":
-          return lane.replies.peek()?.bytes ?? 0;
-        case "data":
-          return lane.data.peek()?.bytes ?? 0;
-        default:
-          return 0;
-      }
-    },
+  bytes(lane: Lane, step: Step): number {
+    switch (step) {
+      case "reply":
+        return lane.replies.peek()?.bytes ?? 0;
+      case "data":
+        return lane.data.peek()?.bytes ?? 0;
+      default:
+        return 0;
+    }
+  }
 
-    use(lane, step) {
-      const use = usedBy(core, lane, step);
-      return use === undefined ? undefined : { ...use, isOwn: lane.device === undefined };
-    },
+  use(lane: Lane, step: Step): Use | undefined {
+    const use = usedBy(this.#core, lane, step);
+    return use === undefined ? undefined : { ...use, isOwn: lane.device === undefined };
+  }
 
-    perform(lane, step) {
-      switch (step) {
-        case "attach":
-        case "attachIdle":
-          return attachments.attach(lane);
-        case "subscribe":
-          return attachments.subscribe(lane);
-        case "detach":
-          return attachments.detach(lane);
-        case "reply":
-          return outbox.sendReply(lane);
-        case "question":
-          return questions.send(lane);
-        case "data":
-          return outbox.sendData(lane);
-        case "state":
-          return sendState(lane);
-      }
-    },
-  };
+  perform(lane: Lane, step: Step): void {
+    switch (step) {
+      case "attach":
+      case "attachIdle":
+        this.#parts.attachments.attach(lane);
+        return;
+      case "subscribe":
+        this.#parts.attachments.subscribe(lane);
+        return;
+      case "detach":
+        this.#parts.attachments.detach(lane);
+        return;
+      case "reply":
+        this.#parts.outbox.sendReply(lane);
+        return;
+      case "question":
+        this.#parts.questions.send(lane);
+        return;
+      case "data":
+        this.#parts.outbox.sendData(lane);
+        return;
+      case "state":
+        this.#sendState(lane);
+        return;
+    }
+  }
 
-  function nextOfAttached(lane: Lane): Step | undefined {
+  #nextOfAttached(lane: Lane): Step | undefined {
     if (lane.replies.length > 0) return "reply";
     if (lane.questions !== undefined && lane.questions.length > 0) return "question";
-    settleMarkers(lane);
-    if (state.isDue(lane)) return "state";
+    this.#settleMarkers(lane);
+    if (this.#parts.state.isDue(lane)) return "state";
     const head = lane.data.peek();
     if (head === undefined) return lane.isLeaving && !lane.isStored && isQuiet(lane) ? "detach" : undefined;
     if (head.message.kind === "detach") return isQuiet(lane) ? "detach" : undefined;
@@ -87,24 +100,25 @@ export function createDepartures({ core, flights, outbox, attachments, state, qu
   }
 
   /** What only had to wait for its place: an attach of a device that is attached, a state behind a detach. */
-  function settleMarkers(lane: Lane): void {
+  #settleMarkers(lane: Lane): void {
     for (let head = lane.data.peek(); head !== undefined; head = lane.data.peek()) {
       const { message, cargo } = head;
-      const isState = message.kind === "state" && core.adapt.state !== "pass" && core.adapt.state !== "spread";
+      const isState =
+        message.kind === "state" && this.#core.adapt.state !== "pass" && this.#core.adapt.state !== "spread";
       const isOver = cargo?.isSettled === true;
       if (message.kind !== "attach" && !isState && !isOver) return;
-      outbox.shift(lane);
+      this.#parts.outbox.shift(lane);
       if (cargo === undefined || isOver) continue;
-      if (isState) state.add(lane, message, cargo, state.merge(lane, message, cargo));
-      else core.unload(cargo);
+      if (isState) this.#parts.state.add(lane, message, cargo, this.#parts.state.merge(lane, message, cargo));
+      else this.#core.unload(cargo);
     }
   }
 
-  function sendState(lane: Lane): void {
-    const { body, revision } = state.next(lane);
+  #sendState(lane: Lane): void {
+    const { body, revision } = this.#parts.state.next(lane);
     const message: State = lane.id === undefined ? { kind: "state", body } : { kind: "state", device: lane.id, body };
-    core.pacing.charge(core.nowMs, 0, body.length);
-    flights.send("state", lane, message, { revision });
+    this.#core.pacing.charge(this.#core.nowMs, 0, body.length);
+    this.#parts.flights.send("state", lane, message, { revision });
   }
 }
 

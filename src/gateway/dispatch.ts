@@ -2,6 +2,7 @@ import type { Alarm } from "./alarms.ts";
 import type { Core } from "./core.ts";
 import type { Flights } from "./flights.ts";
 import type { Lane } from "./lane.ts";
+import { LaneList } from "./lane-list.ts";
 import type { Use } from "./quota.ts";
 
 /** The one packet that a lane would send next. `attachIdle`: nothing waits for it, so it can wait itself. */
@@ -16,6 +17,12 @@ export interface Steps {
   perform(lane: Lane, step: Step): void;
 }
 
+export interface DispatchParts {
+  readonly core: Core;
+  readonly flights: Flights;
+  readonly departures: Steps;
+}
+
 const ranks = { subscribe: 1, reply: 2, question: 2, state: 3, data: 3, detach: 3, attach: 4, attachIdle: 5 } as const;
 
 /**
@@ -27,17 +34,18 @@ export class Dispatch {
   readonly #core: Core;
   readonly #flights: Flights;
   readonly #steps: Steps;
-  readonly #lists: readonly Set<Lane>[] = [0, 1, 2, 3, 4, 5].map(() => new Set<Lane>());
+  /** By rank; made once there is a lane to be listed. */
+  #lists: readonly LaneList[] | undefined;
   /** Lanes listed in all, and those of them whose device is attached. */
   #listed = 0;
   #sending = 0;
   #isAttachTurn = false;
   #alarm: Alarm | undefined;
 
-  constructor(core: Core, flights: Flights, steps: Steps) {
+  constructor({ core, departures, flights }: DispatchParts) {
     this.#core = core;
     this.#flights = flights;
-    this.#steps = steps;
+    this.#steps = departures;
   }
 
   /** Nobody waits: who comes now may send at once. */
@@ -78,26 +86,28 @@ export class Dispatch {
 
   #list(lane: Lane, rank: number): void {
     if (lane.rank > 0) {
-      this.#lists[lane.rank]?.delete(lane);
+      this.#lists?.[lane.rank]?.remove(lane);
       this.#listed -= 1;
       if (lane.rank < ranks.attach) this.#sending -= 1;
     }
     lane.rank = rank;
     if (rank === 0) return;
+    this.#lists ??= [0, 1, 2, 3, 4, 5].map(() => new LaneList());
     this.#lists[rank]?.add(lane);
     this.#listed += 1;
     if (rank < ranks.attach) this.#sending += 1;
   }
 
   #pick(): Lane | undefined {
+    if (this.#lists === undefined) return undefined;
     const [, subscribing, replying, ready, attaching, idle] = this.#lists;
-    const subscriber = first(subscribing);
+    const subscriber = subscribing?.first;
     if (subscriber !== undefined) return subscriber;
     if (!this.#flights.hasRoom) return undefined;
-    const replier = first(replying);
+    const replier = replying?.first;
     if (replier !== undefined) return replier;
-    const sender = first(ready);
-    const attacher = this.#flights.hasRoomToAttach ? (first(attaching) ?? first(idle)) : undefined;
+    const sender = ready?.first;
+    const attacher = this.#flights.hasRoomToAttach ? (attaching?.first ?? idle?.first) : undefined;
     return this.#isAttachTurn ? (attacher ?? sender) : (sender ?? attacher);
   }
 
@@ -106,8 +116,4 @@ export class Dispatch {
     this.#core.alarms.cancel(this.#alarm);
     this.#alarm = this.#core.alarms.set(untilMs, () => undefined); // every turn ends with a pump
   }
-}
-
-function first(lanes: Set<Lane> | undefined): Lane | undefined {
-  return lanes === undefined || lanes.size === 0 ? undefined : lanes.values().next().value;
 }

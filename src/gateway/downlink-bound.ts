@@ -13,33 +13,46 @@ const reportEveryMs = 60_000;
 /** Whether a message from the cloud is to be dropped, for want of room. It is counted then, and reported now and then. */
 export type IsTooMuch = (message: Config | Command) => boolean;
 
+export interface DownlinkBoundParts {
+  readonly core: Core;
+  readonly lanes: Lanes;
+}
+
 /**
  * Bounds what a cloud can make us keep: commands, and configurations that are passed on as they come, wait for a gateway that
  * reads them, and a message for an unknown device makes it a known one.
  */
-export function createDownlinkBound(core: Core, lanes: Lanes): IsTooMuch {
-  let dropped = 0;
-  let reportedMs: number | undefined;
+export class DownlinkBound {
+  readonly #parts: DownlinkBoundParts;
+  readonly #core: Core;
+  #dropped = 0;
+  #reportedMs: number | undefined;
 
-  return (message) => {
-    const why = reason(message);
+  constructor(parts: DownlinkBoundParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
+  }
+
+  refuses(message: Config | Command): boolean {
+    const why = this.#reason(message);
     if (why === undefined) return false;
-    core.countDown("received");
-    core.dropDown("full");
-    dropped += 1;
-    if (reportedMs === undefined || core.nowMs - reportedMs >= reportEveryMs) {
-      core.report("warn", "downlink-flood", { kind: message.kind, why, dropped });
-      reportedMs = core.nowMs;
-      dropped = 0;
+    this.#core.countDown("received");
+    this.#core.dropDown("full");
+    this.#dropped += 1;
+    if (this.#reportedMs === undefined || this.#core.nowMs - this.#reportedMs >= reportEveryMs) {
+      this.#core.report("warn", "downlink-flood", { kind: message.kind, why, dropped: this.#dropped });
+      this.#reportedMs = this.#core.nowMs;
+      this.#dropped = 0;
     }
     return true;
-  };
+  }
 
-  function reason({ kind, device }: Config | Command): string | undefined {
-    const { messages, bytes } = core.deliveries;
-    const isQueued = kind === "command" || core.adapt.config === "pass";
+  #reason({ kind, device }: Config | Command): string | undefined {
+    const { messages, bytes } = this.#core.deliveries;
+    const isQueued = kind === "command" || this.#core.adapt.config === "pass";
     if (isQueued && (messages >= maxMessages || bytes >= maxBytes)) return "the gateway does not take as much as comes";
-    if (lanes.count >= maxDevices && lanes.findId(device) === undefined) return "too many devices";
+    if (this.#parts.lanes.count >= maxDevices && this.#parts.lanes.findId(device) === undefined)
+      return "too many devices";
     return undefined;
   }
 }

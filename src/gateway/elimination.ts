@@ -1,8 +1,13 @@
 import type { Alarm } from "./alarms.ts";
+import type { Attachments } from "./attachments.ts";
+import type { Configuration } from "./configuration.ts";
 import type { Core } from "./core.ts";
 import type { Dispatch, Step, Steps } from "./dispatch.ts";
 import type { Flight, Flights } from "./flights.ts";
+import type { Landings } from "./landings.ts";
 import type { Lane } from "./lane.ts";
+import type { Lanes } from "./lanes.ts";
+import type { LimitsInquiry } from "./limits-inquiry.ts";
 import { Narrowing } from "./narrowing.ts";
 import { isBlaming, keyOf, type Suspect, suspectsOf } from "./suspects.ts";
 
@@ -22,32 +27,16 @@ const shortLivesOfWar = 3;
 /** Stands in the fate of a message that was found to be to blame. */
 export const poisonReason = "poison: the connection was closed each time it was sent alone";
 
-export interface Elimination {
-  /** A connection is there. */
-  opened(): void;
-  /** One is there that other rules had until now. */
-  resumed(): void;
-  /** It has ended; to be told before anything of it is taken back. */
-  closed(reason: string): void;
-  /** A publish was acknowledged. */
-  acknowledged(token: number): void;
-  /** Sends what may go now. */
-  pump(): void;
-}
-
 export interface EliminationParts {
   readonly core: Core;
   readonly flights: Flights;
   readonly dispatch: Dispatch;
-  readonly steps: Steps;
-  /** This publish will never do. */
-  readonly setAside: (token: number, reason: string) => void;
-  /** Subscribes to what is the gateway's own, which comes before all else. */
-  readonly begin: () => void;
-  /** Asks the cloud what is asked on each connection. */
-  readonly inquire: () => void;
-  /** The question for its limits may itself be what the cloud closes for. */
-  readonly avoidInquiry: () => void;
+  readonly departures: Steps;
+  readonly landings: Landings;
+  readonly lanes: Lanes;
+  readonly attachments: Attachments;
+  readonly limits: LimitsInquiry;
+  readonly configuration: Configuration;
 }
 
 /**
@@ -57,169 +46,191 @@ export interface EliminationParts {
  *
  * A probe that is closed too clears them all: the connection has another trouble, which is waited out.
  */
-export function createElimination(parts: EliminationParts): Elimination {
-  const { core, flights, dispatch, steps } = parts;
-  let strikes = new WeakMap<object, number>();
-  let narrowing: Narrowing<Suspect> | undefined;
-  let alone = new Map<object, number>();
+export class Elimination {
+  readonly #parts: EliminationParts;
+  readonly #core: Core;
+  #strikes: WeakMap<object, number> | undefined;
+  #narrowing: Narrowing<Suspect> | undefined;
+  #alone: Map<object, number> | undefined;
   /** Tokens of the suspects' publishes in this connection. */
-  const sent = new Map<Suspect, number>();
-  let isWary = false;
-  let isProbeDue = false;
-  let probe: Alarm | undefined;
-  let pace: Alarm | undefined;
-  let openedMs = 0;
-  let shortLives = 0;
-  let fruitless = 0;
+  #sent: Map<Suspect, number> | undefined;
+  #isWary = false;
+  #isProbeDue = false;
+  #probe: Alarm | undefined;
+  #pace: Alarm | undefined;
+  #openedMs = 0;
+  #shortLives = 0;
+  #fruitless = 0;
 
-  return {
-    opened() {
-      openedMs = core.nowMs;
-      if (narrowing === undefined && !isProbeDue) {
-        parts.begin();
-        parts.inquire();
-        return;
-      }
-      core.isNarrowing = true;
-      probe = core.alarms.set(core.nowMs + probeMs, held);
-    },
+  constructor(parts: EliminationParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
+  }
 
-    resumed() {
-      openedMs = core.nowMs;
-    },
+  /** A connection is there. */
+  opened(): void {
+    this.#openedMs = this.#core.nowMs;
+    if (this.#narrowing === undefined && !this.#isProbeDue) {
+      this.#parts.attachments.opened();
+      this.#inquire();
+      return;
+    }
+    this.#core.isNarrowing = true;
+    this.#probe = this.#core.alarms.set(this.#core.nowMs + probeMs, () => this.#held());
+  }
 
-    closed(reason) {
-      const wasOpen = core.isUpstreamOpen;
-      const wasProbing = probe?.isLive === true;
-      core.alarms.cancel(probe);
-      core.alarms.cancel(pace);
-      core.isNarrowing = false;
-      if (!wasOpen || !isBlaming(reason)) {
-        shortLives = 0;
-        if (reason === "unacknowledged" || (wasProbing && reason === "identity-conflict")) narrowing = undefined;
-      } else if (wasProbing) acquit("probe-closed");
-      else if (narrowing === undefined) count(flights.all());
-      else tried(narrowing, flights.all());
-      sent.clear();
-    },
+  /** One is there that other rules had until now. */
+  resumed(): void {
+    this.#openedMs = this.#core.nowMs;
+  }
 
-    acknowledged(token) {
-      if (!isWary && fruitless === 0) return;
-      const flight = flights.find(token);
-      if (flight === undefined) return;
-      strikes.delete(flight.purpose === "question" ? parts : keyOf(flight));
-      if (flight.purpose === "question") return;
-      if (flight.purpose !== "attach" && flight.purpose !== "detach") fruitless = 0;
-    },
+  /** It has ended; to be told before anything of it is taken back. */
+  closed(reason: string): void {
+    const wasOpen = this.#core.isUpstreamOpen;
+    const wasProbing = this.#probe?.isLive === true;
+    this.#core.alarms.cancel(this.#probe);
+    this.#core.alarms.cancel(this.#pace);
+    this.#core.isNarrowing = false;
+    if (!wasOpen || !isBlaming(reason)) {
+      this.#shortLives = 0;
+      if (reason === "unacknowledged" || (wasProbing && reason === "identity-conflict")) this.#narrowing = undefined;
+    } else if (wasProbing) this.#acquit("probe-closed");
+    else if (this.#narrowing === undefined) this.#count(this.#parts.flights.all());
+    else this.#tried(this.#narrowing, this.#parts.flights.all());
+    this.#sent = undefined;
+  }
 
-    pump() {
-      if (!core.isNarrowing) dispatch.pump();
-      else if (core.isUpstreamOpen && probe?.isLive !== true && narrowing !== undefined) pursue(narrowing);
-    },
-  };
+  /** A publish was acknowledged. */
+  acknowledged(token: number): void {
+    if (!this.#isWary && this.#fruitless === 0) return;
+    const flight = this.#parts.flights.find(token);
+    if (flight === undefined) return;
+    this.#strikes?.delete(flight.purpose === "question" ? this : keyOf(flight));
+    if (flight.purpose === "question") return;
+    if (flight.purpose !== "attach" && flight.purpose !== "detach") this.#fruitless = 0;
+  }
+
+  /** Sends what may go now. */
+  pump(): void {
+    if (!this.#core.isNarrowing) this.#parts.dispatch.pump();
+    else if (this.#core.isUpstreamOpen && this.#probe?.isLive !== true && this.#narrowing !== undefined)
+      this.#pursue(this.#narrowing);
+  }
+
+  /** Asks the cloud what is asked on each connection. */
+  #inquire(): void {
+    this.#parts.limits.opened();
+    this.#parts.configuration.attached(this.#parts.lanes.own);
+  }
 
   /** Counts who was under way. */
-  function count(lost: readonly Flight[]): void {
-    const isStable = core.nowMs - openedMs >= stableMs;
-    if (isStable) forgive();
-    else shortLives += 1;
-    isWary = true;
-    const suspects = lost.flatMap(suspectsOf).filter((suspect) => strike(keyOf(suspect)) >= strikesOfSuspect);
+  #count(lost: readonly Flight[]): void {
+    const isStable = this.#core.nowMs - this.#openedMs >= stableMs;
+    if (isStable) this.#forgive();
+    else this.#shortLives += 1;
+    this.#isWary = true;
+    const suspects = lost.flatMap(suspectsOf).filter((suspect) => this.#strike(keyOf(suspect)) >= strikesOfSuspect);
     if (lost.some(({ purpose, lane }) => purpose === "question" && lane.device === undefined)) {
-      if (strike(parts) >= strikesOfSuspect) parts.avoidInquiry();
+      if (this.#strike(this) >= strikesOfSuspect) this.#parts.limits.avoid();
     }
-    if (core.isDraining) return;
+    if (this.#core.isDraining) return;
     if (suspects.length > 0) {
-      core.report("warn", "elimination-begins", { suspects: suspects.length });
-      narrowing = new Narrowing(suspects);
-      alone = new Map();
-      again();
-    } else if (shortLives >= shortLivesOfWar) {
-      const detail = `closed ${shortLives} times within ${stableMs / 1000} s of connecting, whatever was sent: is this identity used twice?`;
-      core.report("error", "identity-conflict", { closes: shortLives });
-      core.emit({ kind: "reconnect", reason: "identity-conflict", detail });
+      this.#core.report("warn", "elimination-begins", { suspects: suspects.length });
+      this.#narrowing = new Narrowing(suspects);
+      this.#alone = undefined;
+      this.#again();
+    } else if (this.#shortLives >= shortLivesOfWar) {
+      const detail = `closed ${this.#shortLives} times within ${stableMs / 1000} s of connecting, whatever was sent: is this identity used twice?`;
+      this.#core.report("error", "identity-conflict", { closes: this.#shortLives });
+      this.#core.emit({ kind: "reconnect", reason: "identity-conflict", detail });
     }
   }
 
-  function forgive(): void {
-    strikes = new WeakMap();
-    shortLives = 0;
-    isWary = false;
+  #forgive(): void {
+    this.#strikes = undefined;
+    this.#shortLives = 0;
+    this.#isWary = false;
   }
 
-  function strike(key: object): number {
-    const times = (strikes.get(key) ?? 0) + 1;
-    strikes.set(key, times);
+  #strike(key: object): number {
+    this.#strikes ??= new WeakMap();
+    const times = (this.#strikes.get(key) ?? 0) + 1;
+    this.#strikes.set(key, times);
     return times;
   }
 
   /** The connection was closed during a trial. */
-  function tried(search: Narrowing<Suspect>, lost: readonly Flight[]): void {
-    const underWay = new Set(search.trial.filter(isUnderWay));
+  #tried(search: Narrowing<Suspect>, lost: readonly Flight[]): void {
+    const underWay = new Set(search.trial.filter((suspect) => this.#isUnderWay(suspect)));
     const [first] = lost;
     if (underWay.size === 0 || first === undefined) {
-      acquit("closed-between-trials");
+      this.#acquit("closed-between-trials");
       return;
     }
     if (!search.isAlone) {
       search.fail(underWay);
-      again();
+      this.#again();
       return;
     }
     // Alone, the publish under way may also be the attach that the suspect needs.
     const key = keyOf(first);
-    const times = (alone.get(key) ?? 0) + 1;
-    alone.set(key, times);
-    if (times >= strikesOfCulprit) convict(first);
-    else again();
+    this.#alone ??= new Map();
+    const times = (this.#alone.get(key) ?? 0) + 1;
+    this.#alone.set(key, times);
+    if (times >= strikesOfCulprit) this.#convict(first);
+    else this.#again();
   }
 
-  function convict({ token, lane, purpose }: Flight): void {
-    narrowing = undefined;
-    shortLives = 0;
-    fruitless += 1;
-    core.report("error", "elimination-ends", { device: lane.device, purpose, found: true });
-    parts.setAside(token, poisonReason);
+  #convict({ token, lane, purpose }: Flight): void {
+    this.#narrowing = undefined;
+    this.#shortLives = 0;
+    this.#fruitless += 1;
+    this.#core.report("error", "elimination-ends", { device: lane.device, purpose, found: true });
+    this.#parts.landings.setAside(token, poisonReason);
     // One after the other, and nothing gets through: they may all be innocent, so there is no hurry.
-    if (fruitless <= fruitlessCulprits) again();
-    else core.report("error", "upstream-takes-nothing", { setAside: fruitless });
+    if (this.#fruitless <= fruitlessCulprits) this.#again();
+    else this.#core.report("error", "upstream-takes-nothing", { setAside: this.#fruitless });
   }
 
   /** The connection is closed for another reason; what it is shows in the growing time between attempts. */
-  function acquit(why: string): void {
-    narrowing = undefined;
-    isProbeDue = true;
-    forgive();
-    core.report("warn", "elimination-ends", { found: false, why });
+  #acquit(why: string): void {
+    this.#narrowing = undefined;
+    this.#isProbeDue = true;
+    this.#forgive();
+    this.#core.report("warn", "elimination-ends", { found: false, why });
   }
 
   /** Connections for the elimination's sake are no failures. */
-  function again(): void {
-    shortLives = 0;
-    core.emit({ kind: "reconnect", reason: "elimination", detail: "a message that may be to blame is looked for" });
+  #again(): void {
+    this.#shortLives = 0;
+    this.#core.emit({
+      kind: "reconnect",
+      reason: "elimination",
+      detail: "a message that may be to blame is looked for",
+    });
   }
 
   /** The probe has held. */
-  function held(): void {
-    isProbeDue = false;
-    parts.begin();
-    if (narrowing === undefined) resume();
+  #held(): void {
+    this.#isProbeDue = false;
+    this.#parts.attachments.opened();
+    if (this.#narrowing === undefined) this.#resume();
   }
 
-  function resume(): void {
-    narrowing = undefined;
-    core.isNarrowing = false;
-    parts.inquire();
-    dispatch.pump();
+  #resume(): void {
+    this.#narrowing = undefined;
+    this.#core.isNarrowing = false;
+    this.#inquire();
+    this.#parts.dispatch.pump();
   }
 
-  function pursue(search: Narrowing<Suspect>): void {
+  #pursue(search: Narrowing<Suspect>): void {
     for (;;) {
-      const over = advance(search.trial);
+      const over = this.#advance(search.trial);
       if (over.size > 0) search.clear(over);
       if (search.trial.length === 0) {
-        core.report("info", "elimination-ends", { found: false, why: "all-passed" });
-        resume();
+        this.#core.report("info", "elimination-ends", { found: false, why: "all-passed" });
+        this.#resume();
         return;
       }
       if (over.size === 0) return;
@@ -227,17 +238,17 @@ export function createElimination(parts: EliminationParts): Elimination {
   }
 
   /** Sends of a trial what can go. Returns what is through, or out of reach. */
-  function advance(trial: readonly Suspect[]): ReadonlySet<Suspect> {
+  #advance(trial: readonly Suspect[]): ReadonlySet<Suspect> {
     const over = new Set<Suspect>();
     const busy = new Set<Lane>();
     for (const suspect of trial) {
-      const token = sent.get(suspect);
+      const token = this.#sent?.get(suspect);
       if (token !== undefined) {
-        if (flights.find(token) === undefined) over.add(suspect);
+        if (this.#parts.flights.find(token) === undefined) over.add(suspect);
         continue;
       }
       if (busy.has(suspect.lane)) continue;
-      const went = send(suspect);
+      const went = this.#send(suspect);
       if (went === "paced") break;
       if (went === "over") over.add(suspect);
       if (went === "wait") busy.add(suspect.lane);
@@ -246,25 +257,26 @@ export function createElimination(parts: EliminationParts): Elimination {
   }
 
   /** Brings a suspect as far on its way as it gets now. */
-  function send(suspect: Suspect): "sent" | "over" | "wait" | "paced" {
+  #send(suspect: Suspect): "sent" | "over" | "wait" | "paced" {
     const { lane, purpose } = suspect;
     for (;;) {
-      const step = nextFor(suspect);
+      const step = this.#nextFor(suspect);
       if (step === "over" || step === "wait") return step;
-      if (!isFree(lane, step)) return "paced";
-      const before = flights.lastToken;
-      steps.perform(lane, step);
-      dispatch.wake(lane);
+      if (!this.#isFree(lane, step)) return "paced";
+      const before = this.#parts.flights.lastToken;
+      this.#parts.departures.perform(lane, step);
+      this.#parts.dispatch.wake(lane);
       if (step === "subscribe") continue;
       if (step === "attach" && purpose !== "attach") return "wait";
-      if (flights.lastToken === before) return "over"; // it came to nothing
-      sent.set(suspect, flights.lastToken);
+      if (this.#parts.flights.lastToken === before) return "over"; // it came to nothing
+      this.#sent ??= new Map();
+      this.#sent.set(suspect, this.#parts.flights.lastToken);
       return "sent";
     }
   }
 
   /** What brings a suspect on its way. */
-  function nextFor(suspect: Suspect): Step | "over" | "wait" {
+  #nextFor(suspect: Suspect): Step | "over" | "wait" {
     const { lane, purpose, waiting } = suspect;
     switch (lane.phase) {
       case "detached":
@@ -288,27 +300,27 @@ export function createElimination(parts: EliminationParts): Elimination {
         return lane.replies.peek() === waiting ? "reply" : "over";
       case "state": {
         if (lane.state === undefined || lane.state.pending.length === 0) return "over";
-        return lane.state.clearAtMs <= core.nowMs ? "state" : "wait";
+        return lane.state.clearAtMs <= this.#core.nowMs ? "state" : "wait";
       }
       case "data":
         // What only had to wait for its place goes out of the way.
-        if (lane.data.peek() !== waiting) steps.next(lane);
+        if (lane.data.peek() !== waiting) this.#parts.departures.next(lane);
         return lane.data.peek() === waiting ? "data" : "over";
     }
   }
 
-  function isFree(lane: Lane, step: Step): boolean {
+  #isFree(lane: Lane, step: Step): boolean {
     if (step === "subscribe") return true;
-    if (!flights.hasRoom) return false;
-    const bytes = steps.bytes(lane, step);
-    const use = core.pacing.isMetered ? steps.use(lane, step) : undefined;
-    if (core.pacing.take(core.nowMs, bytes, use)) return true;
-    core.alarms.cancel(pace);
-    pace = core.alarms.set(core.pacing.readyAtMs(core.nowMs, bytes, use), () => undefined); // every turn ends with a pump
+    if (!this.#parts.flights.hasRoom) return false;
+    const bytes = this.#parts.departures.bytes(lane, step);
+    const use = this.#core.pacing.isMetered ? this.#parts.departures.use(lane, step) : undefined;
+    if (this.#core.pacing.take(this.#core.nowMs, bytes, use)) return true;
+    this.#core.alarms.cancel(this.#pace);
+    this.#pace = this.#core.alarms.set(this.#core.pacing.readyAtMs(this.#core.nowMs, bytes, use), () => undefined); // every turn ends with a pump
     return false;
   }
 
-  function isUnderWay(suspect: Suspect): boolean {
-    return suspect.lane.phase === "attaching" || flights.find(sent.get(suspect) ?? 0) !== undefined;
+  #isUnderWay(suspect: Suspect): boolean {
+    return suspect.lane.phase === "attaching" || this.#parts.flights.find(this.#sent?.get(suspect) ?? 0) !== undefined;
   }
 }

@@ -1,6 +1,7 @@
 import type { UpMessage } from "../message/message.ts";
 import type { Alarm } from "./alarms.ts";
 import type { Core } from "./core.ts";
+import { FlightTable } from "./flight-table.ts";
 import type { Lane, Waiting } from "./lane.ts";
 
 /** What a publish is for; it decides what its acknowledgement means. */
@@ -30,7 +31,7 @@ export class Flights {
   readonly #core: Core;
   #bound: number;
   #attachBound: number;
-  readonly #byToken = new Map<number, Flight>();
+  readonly #flights = new FlightTable();
   /** Of the newest publish. */
   lastToken = 0;
   #attaching = 0;
@@ -49,11 +50,11 @@ export class Flights {
   }
 
   get size(): number {
-    return this.#byToken.size;
+    return this.#flights.size;
   }
 
   get hasRoom(): boolean {
-    return this.#byToken.size < this.#bound;
+    return this.#flights.size < this.#bound;
   }
 
   get hasRoomToAttach(): boolean {
@@ -66,7 +67,7 @@ export class Flights {
     const core = this.#core;
     const token = core.token();
     this.lastToken = token;
-    this.#byToken.set(token, { token, purpose, lane, waiting, riders, revision, sentMs: core.nowMs });
+    this.#flights.add({ token, purpose, lane, waiting, riders, revision, sentMs: core.nowMs });
     lane.flying += 1;
     lane.sentMs = core.nowMs;
     if (purpose === "attach") this.#attaching += 1;
@@ -77,14 +78,14 @@ export class Flights {
   }
 
   find(token: number): Flight | undefined {
-    return this.#byToken.get(token);
+    return this.#flights.get(token);
   }
 
   /** Takes a publish out: it is acknowledged, lost or given up. */
   land(token: number): Flight | undefined {
-    const flight = this.#byToken.get(token);
+    const flight = this.#flights.get(token);
     if (flight === undefined) return undefined;
-    this.#byToken.delete(token);
+    this.#flights.delete(token);
     flight.lane.flying -= 1;
     if (flight.purpose === "attach") this.#attaching -= 1;
     return flight;
@@ -92,11 +93,11 @@ export class Flights {
 
   /** A lane's publishes, oldest first. */
   of(lane: Lane): readonly Flight[] {
-    return lane.flying === 0 ? [] : [...this.#byToken.values()].filter((flight) => flight.lane === lane);
+    return lane.flying === 0 ? [] : this.#flights.all().filter((flight) => flight.lane === lane);
   }
 
   all(): readonly Flight[] {
-    return [...this.#byToken.values()];
+    return this.#flights.all();
   }
 
   #watch(atMs: number): void {
@@ -105,14 +106,14 @@ export class Flights {
 
   #check(): void {
     this.#alarm = undefined;
-    for (const { purpose, sentMs } of this.#byToken.values()) {
+    for (const { purpose, sentMs } of this.#flights.all()) {
       if (purpose === "attach") continue; // has a deadline of its own
       const dueMs = sentMs + ackTimeoutMs;
       if (dueMs > this.#core.nowMs) {
         this.#watch(dueMs);
         return;
       }
-      this.#core.report("warn", "upstream-silent", { unacknowledged: this.#byToken.size });
+      this.#core.report("warn", "upstream-silent", { unacknowledged: this.#flights.size });
       this.#core.emit({ kind: "reconnect", reason: "unacknowledged" });
       this.#watch(this.#core.nowMs + ackTimeoutMs);
       return;

@@ -1,8 +1,8 @@
 import { type JsonText, objectText, scalarText } from "../message/json.ts";
-import type { Command, DeviceId, Telemetry } from "../message/message.ts";
+import type { Command, CommandResponse, DeviceId, Telemetry } from "../message/message.ts";
 import type { Alarm } from "./alarms.ts";
 import type { Commands, CommandsParts } from "./commands.ts";
-import { isTaken, type Mark } from "./core.ts";
+import { type Core, isTaken, type Mark } from "./core.ts";
 import { digestOf } from "./digest.ts";
 import { jsonOfBody, textOfBody } from "./document-shape.ts";
 import type { DeliveryOutcome } from "./event.ts";
@@ -41,99 +41,103 @@ const success = '{"success":true}' as JsonText;
  * the parameters the body. That the gateway took it is the answer, or telemetry in a folder of its own is; there always is
  * one, and a call that the cloud repeats gets the same one without being carried out twice.
  */
-export function createFoldedCommands({ core, lanes, outbox }: CommandsParts): Commands {
-  const { form, replies, timeout } = core.options.rules.commands;
-  const commands = new Map<string, FoldedCommand>();
+export class FoldedCommands implements Commands {
+  readonly #parts: CommandsParts;
+  readonly #core: Core;
+  readonly #commands = new Map<string, FoldedCommand>();
 
-  return {
-    restore(fact, value) {
-      const [, id = "", device = ""] = /^folded\/(-?\d+)\/(.*)$/s.exec(fact) ?? [];
-      const stored = JSON.parse(value) as Pick<FoldedCommand, "digest" | "atMs" | "answer" | "reply"> & {
-        readonly isGiven?: boolean;
-      };
-      const { isGiven = true } = stored;
-      const command: FoldedCommand = {
-        id: Number(id),
-        device: device === "" ? undefined : (device as DeviceId),
-        ...{ digest: stored.digest, atMs: stored.atMs, answer: stored.answer, reply: stored.reply, alarm: undefined },
-        ...{ isGiven, isUnsure: !isGiven && stored.answer === undefined && stored.reply === undefined },
-      };
-      commands.set(keyOf(command.device, command.id), command);
-      arm(command);
-    },
+  constructor(parts: CommandsParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
+  }
 
-    receive(lane, message, inbound) {
-      const { id } = message;
-      const { device } = lane;
-      const digest = digestOf(`${message.method}\0${message.params}`);
-      const known = id === undefined ? undefined : commands.get(keyOf(device, id));
-      if (known?.digest === digest && !known.isUnsure) {
-        core.countDown("received");
-        core.dropDown("superseded");
-        core.acknowledge(inbound);
-        if (known.answer !== undefined) answer(lane, known.id, known.answer);
-        return;
-      }
-      if (known !== undefined) forget(known);
-      const command = id === undefined ? undefined : add({ id, device, digest });
-      if (core.connection === undefined) {
-        delivered(lane, command, "offline", inbound);
-        return;
-      }
-      if (command !== undefined && replies !== null) store(command);
-      core.deliverAfterFacts(fold(lane, message), core.connection, (outcome) =>
-        delivered(lane, command, outcome, inbound),
-      );
-    },
+  restore(fact: string, value: string): void {
+    const [, id = "", device = ""] = /^folded\/(-?\d+)\/(.*)$/s.exec(fact) ?? [];
+    const stored = JSON.parse(value) as Pick<FoldedCommand, "digest" | "atMs" | "answer" | "reply"> & {
+      readonly isGiven?: boolean;
+    };
+    const { isGiven = true } = stored;
+    const command: FoldedCommand = {
+      id: Number(id),
+      device: device === "" ? undefined : (device as DeviceId),
+      ...{ digest: stored.digest, atMs: stored.atMs, answer: stored.answer, reply: stored.reply, alarm: undefined },
+      ...{ isGiven, isUnsure: !isGiven && stored.answer === undefined && stored.reply === undefined },
+    };
+    this.#commands.set(keyOf(command.device, command.id), command);
+    this.#arm(command);
+  }
 
-    hears(message, arriving, isQueued) {
-      const id = replyIn(message);
-      if (id === undefined) return false;
-      const command = commands.get(keyOf(message.device, id));
-      if (command !== undefined && command.answer === undefined && command.reply === undefined) {
-        command.reply = { seq: arriving.seq, index: arriving.index };
-        core.alarms.cancel(command.alarm);
-        store(command);
-      }
-      if (isQueued) takeReply(command, message, arriving);
-      return true;
-    },
+  receive(lane: Lane, message: Command, inbound: number | undefined): void {
+    const { id } = message;
+    const { device } = lane;
+    const digest = digestOf(`${message.method}\0${message.params}`);
+    const known = id === undefined ? undefined : this.#commands.get(keyOf(device, id));
+    if (known?.digest === digest && !known.isUnsure) {
+      this.#core.countDown("received");
+      this.#core.dropDown("superseded");
+      this.#core.acknowledge(inbound);
+      if (known.answer !== undefined) this.#answer(lane, known.id, known.answer);
+      return;
+    }
+    if (known !== undefined) this.#forget(known);
+    const command = id === undefined ? undefined : this.#add({ id, device, digest });
+    if (this.#core.connection === undefined) {
+      this.#delivered(lane, command, "offline", inbound);
+      return;
+    }
+    if (command !== undefined && this.#core.options.rules.commands.replies !== null) this.#store(command);
+    this.#core.deliverAfterFacts(this.#fold(lane, message), this.#core.connection, (outcome) =>
+      this.#delivered(lane, command, outcome, inbound),
+    );
+  }
 
-    note() {},
+  hears(message: Telemetry, arriving: Arriving, isQueued: boolean): boolean {
+    const id = this.#replyIn(message);
+    if (id === undefined) return false;
+    const command = this.#commands.get(keyOf(message.device, id));
+    if (command !== undefined && command.answer === undefined && command.reply === undefined) {
+      command.reply = { seq: arriving.seq, index: arriving.index };
+      this.#core.alarms.cancel(command.alarm);
+      this.#store(command);
+    }
+    if (isQueued) this.#takeReply(command, message, arriving);
+    return true;
+  }
 
-    reply(_message, arriving) {
-      core.settleAt(arriving, { kind: "dropped", reason: "unmatched" });
-    },
+  note(): void {}
 
-    close() {},
+  reply(_message: CommandResponse, arriving: Arriving): void {
+    this.#core.settleAt(arriving, { kind: "dropped", reason: "unmatched" });
+  }
 
-    detached(lane) {
-      for (const command of commands.values()) {
-        if (command.device === lane.device && command.answer === undefined) forget(command);
-      }
-    },
+  close(): void {}
 
-    get open() {
-      let count = 0;
-      for (const { answer: given } of commands.values()) if (given === undefined) count += 1;
-      return count;
-    },
-  };
+  detached(lane: Lane): void {
+    for (const command of this.#commands.values()) {
+      if (command.device === lane.device && command.answer === undefined) this.#forget(command);
+    }
+  }
 
-  function add(command: Pick<FoldedCommand, "id" | "device" | "digest">): FoldedCommand {
-    for (const oldest of commands.values()) {
-      if (commands.size < maxKnown) break;
-      forget(oldest);
+  get open(): number {
+    let count = 0;
+    for (const { answer: given } of this.#commands.values()) if (given === undefined) count += 1;
+    return count;
+  }
+
+  #add(command: Pick<FoldedCommand, "id" | "device" | "digest">): FoldedCommand {
+    for (const oldest of this.#commands.values()) {
+      if (this.#commands.size < maxKnown) break;
+      this.#forget(oldest);
     }
     const state = { isGiven: false, isUnsure: false, answer: undefined, reply: undefined, alarm: undefined };
-    const added = { ...command, atMs: core.nowMs, ...state };
-    commands.set(keyOf(command.device, command.id), added);
+    const added = { ...command, atMs: this.#core.nowMs, ...state };
+    this.#commands.set(keyOf(command.device, command.id), added);
     return added;
   }
 
-  function fold({ device }: Lane, { id, method = "", params }: Command): Command {
+  #fold({ device }: Lane, { id, method = "", params }: Command): Command {
     const named = device === undefined ? {} : { device };
-    if (form === "params") {
+    if (this.#core.options.rules.commands.form === "params") {
       const body = Buffer.from(params ?? "");
       return { kind: "command", ...named, folder: method.replaceAll(".", "/"), body };
     }
@@ -143,108 +147,113 @@ export function createFoldedCommands({ core, lanes, outbox }: CommandsParts): Co
     return { kind: "command", ...named, body: Buffer.from(objectText(members)) };
   }
 
-  function delivered(
+  #delivered(
     lane: Lane,
     command: FoldedCommand | undefined,
     outcome: DeliveryOutcome,
     inbound: number | undefined,
   ): void {
-    core.countDown("received");
-    if (isTaken(outcome)) core.countDown("delivered");
-    else core.dropDown(outcome === "unrepresentable" ? outcome : "offline");
-    core.acknowledge(inbound);
-    if (command === undefined || !isKnown(command) || command.reply !== undefined) return;
+    this.#core.countDown("received");
+    if (isTaken(outcome)) this.#core.countDown("delivered");
+    else this.#core.dropDown(outcome === "unrepresentable" ? outcome : "offline");
+    this.#core.acknowledge(inbound);
+    if (command === undefined || !this.#isKnown(command) || command.reply !== undefined) return;
     if (!isTaken(outcome)) {
-      finish(lane, command, errorText(outcome === "unrepresentable" ? outcome : "offline"));
+      this.#finish(lane, command, errorText(outcome === "unrepresentable" ? outcome : "offline"));
       return;
     }
-    if (replies === null) {
-      finish(lane, command, success);
+    if (this.#core.options.rules.commands.replies === null) {
+      this.#finish(lane, command, success);
       return;
     }
-    command.atMs = core.nowMs;
+    command.atMs = this.#core.nowMs;
     command.isGiven = true;
-    store(command);
-    arm(command);
+    this.#store(command);
+    this.#arm(command);
   }
 
-  function finish(lane: Lane, command: FoldedCommand, data: JsonText): void {
-    remember(command, data);
-    answer(lane, command.id, data);
+  #finish(lane: Lane, command: FoldedCommand, data: JsonText): void {
+    this.#remember(command, data);
+    this.#answer(lane, command.id, data);
   }
 
-  function remember(command: FoldedCommand, data: JsonText): void {
+  #remember(command: FoldedCommand, data: JsonText): void {
     command.answer = data;
-    command.atMs = core.nowMs;
-    store(command);
-    arm(command);
+    command.atMs = this.#core.nowMs;
+    this.#store(command);
+    this.#arm(command);
   }
 
-  function answer(lane: Lane, id: number, data: JsonText): void {
+  #answer(lane: Lane, id: number, data: JsonText): void {
     if (lane.replies.length >= maxAnswers) {
-      core.report("debug", "answer-dropped", { device: lane.device, id });
+      this.#core.report("debug", "answer-dropped", { device: lane.device, id });
       return;
     }
-    outbox.pushReply(lane, answerOf(lane, id, data), undefined, undefined);
+    this.#parts.outbox.pushReply(lane, answerOf(lane, id, data), undefined, undefined);
   }
 
-  function takeReply(command: FoldedCommand | undefined, message: Telemetry, arriving: Arriving): void {
+  #takeReply(command: FoldedCommand | undefined, message: Telemetry, arriving: Arriving): void {
     const { seq, index, arrivedMs } = arriving;
-    const lane = lanes.find(message.device);
+    const lane = this.#parts.lanes.find(message.device);
     if (command === undefined || lane === undefined || command.reply?.seq !== seq || command.reply.index !== index) {
-      core.settleAt(arriving, { kind: "dropped", reason: "unmatched" });
+      this.#core.settleAt(arriving, { kind: "dropped", reason: "unmatched" });
       return;
     }
     if (lane.phase === "held" && lane.device !== undefined) {
-      core.settleAt(arriving, outbox.heldFate(lane, lane.device));
-      outbox.stored(lane);
+      this.#core.settleAt(arriving, this.#parts.outbox.heldFate(lane, lane.device));
+      this.#parts.outbox.stored(lane);
       return;
     }
     const body = message.body ?? new Uint8Array();
     const data = jsonOfBody(body) ?? scalarText(textOfBody(body) ?? Buffer.from(body).toString("base64"));
     const reply = answerOf(lane, command.id, data);
-    if (!("kind" in fitInto(core.packetBytes, reply))) {
+    if (!("kind" in fitInto(this.#core.packetBytes, reply))) {
       const named = lane.device === undefined ? {} : { device: lane.device };
-      core.settleAt(arriving, { kind: "quarantined", ...named, reason: "oversize" });
-      finish(lane, command, errorText("oversize"));
+      this.#core.settleAt(arriving, { kind: "quarantined", ...named, reason: "oversize" });
+      this.#finish(lane, command, errorText("oversize"));
       return;
     }
-    remember(command, data);
-    outbox.pushReply(lane, reply, undefined, core.take(seq, index, arrivedMs));
+    this.#remember(command, data);
+    this.#parts.outbox.pushReply(lane, reply, undefined, this.#core.take(seq, index, arrivedMs));
   }
 
   /** The command that this telemetry answers, by its folder. */
-  function replyIn({ folder }: Telemetry): number | undefined {
-    if (replies === null || folder === undefined || !folder.startsWith(`${replies}/`)) return undefined;
-    const id = folder.slice(replies.length + 1);
+  #replyIn({ folder }: Telemetry): number | undefined {
+    if (
+      this.#core.options.rules.commands.replies === null ||
+      folder === undefined ||
+      !folder.startsWith(`${this.#core.options.rules.commands.replies}/`)
+    )
+      return undefined;
+    const id = folder.slice(this.#core.options.rules.commands.replies.length + 1);
     return /^-?\d{1,10}$/.test(id) ? Number(id) : undefined;
   }
 
-  function arm(command: FoldedCommand): void {
-    core.alarms.cancel(command.alarm);
+  #arm(command: FoldedCommand): void {
+    this.#core.alarms.cancel(command.alarm);
     const isAnswered = command.answer !== undefined || command.reply !== undefined;
-    const dueMs = command.atMs + (isAnswered ? repeatMs : timeout);
-    command.alarm = core.alarms.set(dueMs, () => {
-      const lane = lanes.find(command.device);
-      if (isAnswered || lane === undefined) forget(command);
-      else finish(lane, command, errorText("timeout"));
+    const dueMs = command.atMs + (isAnswered ? repeatMs : this.#core.options.rules.commands.timeout);
+    command.alarm = this.#core.alarms.set(dueMs, () => {
+      const lane = this.#parts.lanes.find(command.device);
+      if (isAnswered || lane === undefined) this.#forget(command);
+      else this.#finish(lane, command, errorText("timeout"));
     });
   }
 
-  function isKnown(command: FoldedCommand): boolean {
-    return commands.get(keyOf(command.device, command.id)) === command;
+  #isKnown(command: FoldedCommand): boolean {
+    return this.#commands.get(keyOf(command.device, command.id)) === command;
   }
 
-  function forget(command: FoldedCommand): void {
-    if (!isKnown(command)) return;
-    commands.delete(keyOf(command.device, command.id));
-    core.alarms.cancel(command.alarm);
-    core.store(factOf(command), undefined);
+  #forget(command: FoldedCommand): void {
+    if (!this.#isKnown(command)) return;
+    this.#commands.delete(keyOf(command.device, command.id));
+    this.#core.alarms.cancel(command.alarm);
+    this.#core.store(factOf(command), undefined);
   }
 
-  function store(command: FoldedCommand): void {
+  #store(command: FoldedCommand): void {
     const { digest, atMs, answer: given, isGiven, reply } = command;
-    core.store(factOf(command), JSON.stringify({ digest, atMs, answer: given, isGiven, reply }));
+    this.#core.store(factOf(command), JSON.stringify({ digest, atMs, answer: given, isGiven, reply }));
   }
 }
 

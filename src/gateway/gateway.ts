@@ -2,19 +2,8 @@ import type { Decoded } from "../message/decoded.ts";
 import type { AttributesResponse, CallResult, DeviceId, DownMessage } from "../message/message.ts";
 import { admitPacket } from "./admission.ts";
 import type { Alarm } from "./alarms.ts";
-import { createArrivals } from "./arrivals.ts";
-import { Attachments } from "./attachments.ts";
-import { createAttributeRequests } from "./attribute-requests.ts";
 import { factsOfCloud } from "./cloud-facts.ts";
-import { createCollectedConfiguration } from "./collected-configuration.ts";
-import { createCommands } from "./commands.ts";
-import { createConfiguration } from "./configuration.ts";
-import { Core, type GatewayEngineOptions } from "./core.ts";
-import { createDepartures } from "./departures.ts";
-import { createDeviceNotices } from "./device-notices.ts";
-import { Dispatch, type Step, type Steps } from "./dispatch.ts";
-import { createDownlinkBound } from "./downlink-bound.ts";
-import { createElimination } from "./elimination.ts";
+import type { Core, GatewayEngineOptions } from "./core.ts";
 import type {
   Admission,
   Arrival,
@@ -26,26 +15,11 @@ import type {
   GatewayStatus,
   Heard,
 } from "./event.ts";
-import { Flights } from "./flights.ts";
-import { createFoldedCommands } from "./folded-commands.ts";
-import { createKeepAlive } from "./keep-alive.ts";
-import { createKeptConfiguration } from "./kept-configuration.ts";
-import { createLandings } from "./landings.ts";
-import type { Lane } from "./lane.ts";
 import { statusOfLane } from "./lane-status.ts";
-import { Lanes } from "./lanes.ts";
-import { createLimitsInquiry } from "./limits-inquiry.ts";
-import { createLocalAdmission } from "./local-admission.ts";
-import { LocalAttachments } from "./local-attachments.ts";
 import { tellStray } from "./local-errors.ts";
 import { grantOf, type Wish } from "./local-grant.ts";
-import { Outbox } from "./outbox.ts";
-import { createOwnAttributes } from "./own-attributes.ts";
-import { createOwnQuestions } from "./own-questions.ts";
-import { createPassedQuestions } from "./passed-questions.ts";
+import { Parts } from "./parts.ts";
 import { recordsOf } from "./records-of.ts";
-import { createReportedState } from "./reported-state.ts";
-import { createUpstreamErrors } from "./upstream-errors.ts";
 
 export type { GatewayEngineOptions } from "./core.ts";
 export type {
@@ -89,387 +63,304 @@ export interface Gateway {
  * @param options `facts` is what the `store` effects of an earlier run left: with them it goes on where that one ended.
  */
 export function createGateway(options: GatewayEngineOptions): Gateway {
-  const core = new Core(options);
-  const local = new LocalAttachments(core);
-  core.nameOf = (device) => local.nameOf(device);
-  const admitLocally = createLocalAdmission(core, local);
-  const lanes = new Lanes(core);
-  const flights = new Flights(core);
-  const steps: Steps = {
-    next: (lane) => departures.next(lane),
-    bytes: (lane, step: Step) => departures.bytes(lane, step),
-    use: (lane, step: Step) => departures.use(lane, step),
-    perform: (lane, step: Step) => departures.perform(lane, step),
-  };
-  const isTooMuch = createDownlinkBound(core, lanes);
-  const dispatch = new Dispatch(core, flights, steps);
-  const wake = (lane: Lane) => dispatch.wake(lane);
-  const state = createReportedState(core, wake);
-  const questions = createOwnQuestions(core, { flights, own: lanes.own, wake });
-  const keepAlive = createKeepAlive(core, questions);
-  const limits = createLimitsInquiry(core, flights, questions);
-  const outbox = new Outbox({ core, flights, dispatch, answerLost: (id) => commands.close(id) });
-  const commands =
-    core.adapt.commands === "fold"
-      ? createFoldedCommands({ core, lanes, outbox })
-      : createCommands({ core, lanes, outbox });
-  const attachments = new Attachments({
-    core,
-    lanes,
-    flights,
-    dispatch,
-    outbox,
-    state,
-    attached(lane) {
-      configuration.attached(lane);
-      keepAlive.attached(lane);
-    },
-    refused: (lane, reason) => notices.refused(lane, reason),
-    detached(lane) {
-      commands.detached(lane);
-      questions.giveUp(lane);
-      if (core.adapt.config === "keep") configuration.forget(lane);
-    },
-  });
-  const departures = createDepartures({ core, flights, outbox, attachments, state, questions });
-  const requests = createAttributeRequests(core, (lane) => configuration.desired(lane));
-  const configuration =
-    core.adapt.config === "collect"
-      ? createCollectedConfiguration(core, questions)
-      : core.adapt.config === "keep"
-        ? createKeptConfiguration(core)
-        : createConfiguration(core, (lane) => requests.hasDocument(lane));
-  const notices = createDeviceNotices({ core, lanes, outbox, attachments, configuration, local });
-  const ownAttributes = createOwnAttributes(core);
-  const passed = createPassedQuestions(core, lanes, outbox);
-  const landings = createLandings({ core, flights, dispatch, outbox, attachments, state, commands, questions });
-  const elimination = createElimination({
-    core,
-    flights,
-    dispatch,
-    steps,
-    setAside: landings.setAside,
-    begin: () => attachments.opened(),
-    inquire() {
-      limits.opened();
-      configuration.attached(lanes.own);
-    },
-    avoidInquiry: limits.avoid,
-  });
-  const errors = createUpstreamErrors({
-    core,
-    lanes,
-    flights,
-    attachments,
-    setAside: landings.setAside,
-    tell: (message, lane) => notices.pass(message, lane),
-  });
-  const arrive = createArrivals({
-    core,
-    lanes,
-    outbox,
-    attachments,
-    state,
-    commands,
-    requests,
-    ownAttributes,
-    passed,
-    configuration,
-    wake,
-  });
-  let awayAlarm: Alarm | undefined;
-  let hasBegun = false;
+  return new Rules(options);
+}
 
-  const facts = factsOfCloud(options.facts, options.cloud, (effect) => core.emit(effect));
-  for (const [key, value] of facts) restore(key, value);
+class Rules implements Gateway {
+  readonly #core: Core;
+  readonly #parts: Parts;
+  #awayAlarm: Alarm | undefined;
+  #hasBegun = false;
 
-  return {
-    admit(decoded, protocol, arrival) {
-      if (arrival === undefined || !local.isRequired) return admitPacket(core, decoded, protocol);
-      core.nowMs = arrival.nowMs;
-      const admission = admitLocally(decoded, arrival);
-      const effects = core.takeEffects();
-      return effects.length === 0 ? admission : { ...admission, effects };
-    },
+  constructor({ facts, ...options }: GatewayEngineOptions) {
+    this.#parts = new Parts(options);
+    this.#core = this.#parts.core;
+    const known = factsOfCloud(facts, options.cloud, (effect) => this.#core.emit(effect));
+    for (const [key, value] of known) this.#restore(key, value);
+  }
 
-    grants: (wish) => grantOf(core, local, wish),
+  admit(decoded: Decoded, protocol: 3 | 4 | 5, arrival?: Arrival): Admission {
+    const { admission, local } = this.#parts;
+    if (arrival === undefined || !local.isRequired) return admitPacket(this.#core, decoded, protocol);
+    this.#core.nowMs = arrival.nowMs;
+    const admitted = admission.admit(decoded, arrival);
+    const effects = this.#core.takeEffects();
+    return effects.length === 0 ? admitted : { ...admitted, effects };
+  }
 
-    handle(event, nowMs) {
-      core.nowMs = nowMs;
-      if (!hasBegun) begin();
-      react(event);
-      core.alarms.runDue(nowMs);
-      elimination.pump();
-      return core.takeEffects();
-    },
+  grants(wish: Wish | "others" | "unlike"): "grant" | "refuse" | "close" {
+    return grantOf(this.#core, this.#parts.local, wish);
+  }
 
-    carry() {
-      const isSteady = core.isUpstreamOpen && !core.isHeldBack && !core.isNarrowing;
-      const { told, pacing } = core;
-      const { rules, upstream } = options;
-      const how = { limits: upstream.limits, config: rules.config };
-      return {
-        local: { attached: local.carry(), asked: passed.carry() },
-        ...(isSteady ? { upstream: { attached: attachments.carry(), told, pacing, ...how } } : {}),
-      };
-    },
+  handle(event: GatewayEvent, nowMs: number): readonly GatewayEffect[] {
+    this.#core.nowMs = nowMs;
+    if (!this.#hasBegun) this.#begin();
+    this.#react(event);
+    this.#core.alarms.runDue(nowMs);
+    this.#parts.elimination.pump();
+    return this.#core.takeEffects();
+  }
 
-    get wakeAtMs() {
-      return core.alarms.nextMs;
-    },
+  carry(): Carried {
+    const { isUpstreamOpen, isHeldBack, isNarrowing, options, pacing, told } = this.#core;
+    const { attachments, local, passed } = this.#parts;
+    const isSteady = isUpstreamOpen && !isHeldBack && !isNarrowing;
+    const how = { limits: options.upstream.limits, config: options.rules.config };
+    return {
+      local: { attached: local.carry(), asked: passed.carry() },
+      ...(isSteady ? { upstream: { attached: attachments.carry(), told, pacing, ...how } } : {}),
+    };
+  }
 
-    get load() {
-      return core.load;
-    },
+  get wakeAtMs(): number | undefined {
+    return this.#core.alarms.nextMs;
+  }
 
-    sending() {
-      const seqs = new Set<number>();
-      for (const { seq } of core.questions) seqs.add(seq);
-      for (const { lane, purpose, waiting, riders } of flights.all()) {
-        if (purpose === "state") for (const seq of state.sending(lane)) seqs.add(seq);
-        for (const one of [waiting, ...riders]) if (one?.cargo !== undefined) seqs.add(one.cargo.seq);
-      }
-      return seqs;
-    },
+  get load(): number {
+    return this.#core.load;
+  }
 
-    status: () => ({
+  sending(): ReadonlySet<number> {
+    const { flights, state } = this.#parts;
+    const seqs = new Set<number>();
+    for (const { seq } of this.#core.questions) seqs.add(seq);
+    for (const { lane, purpose, waiting, riders } of flights.all()) {
+      if (purpose === "state") for (const seq of state.sending(lane)) seqs.add(seq);
+      for (const one of [waiting, ...riders]) if (one?.cargo !== undefined) seqs.add(one.cargo.seq);
+    }
+    return seqs;
+  }
+
+  status(): GatewayStatus {
+    const { commands, flights, lanes } = this.#parts;
+    return {
       devices: [...lanes.all()].map(statusOfLane),
       openCommands: commands.open,
       inFlight: flights.size,
-      queued: core.load,
-    }),
+      queued: this.#core.load,
+    };
+  }
 
-    recordsOf: (token) => recordsOf(flights.find(token)),
+  recordsOf(token: number): readonly number[] {
+    return recordsOf(this.#parts.flights.find(token));
+  }
 
-    nameOf: (id) => lanes.findId(id)?.device,
-  };
+  nameOf(id: DeviceId): DeviceId | undefined {
+    return this.#parts.lanes.findId(id)?.device;
+  }
 
-  function react(event: GatewayEvent): void {
+  #react(event: GatewayEvent): void {
     switch (event.kind) {
       case "arrived": {
         const { seq, arrivedMs, connection, messages, open, queue } = event;
         for (let index = 0; index < messages.length; index++) {
           const message = messages[index];
           if (message === undefined || !open(index)) continue;
-          const identified = local.identify(message);
-          arrive({ seq, index, arrivedMs, connection, message: identified, isRecalled: false }, queue);
+          const identified = this.#parts.local.identify(message);
+          this.#parts.arrivals.take(
+            { seq, index, arrivedMs, connection, message: identified, isRecalled: false },
+            queue,
+          );
         }
         return;
       }
       case "caughtUp":
         // Some may have been dropped before they were read.
-        for (const lane of lanes.all()) lane.unreadDetaches = 0;
-        attachments.caughtUp();
+        for (const lane of this.#parts.lanes.all()) lane.unreadDetaches = 0;
+        this.#parts.attachments.caughtUp();
         return;
       case "recalled": {
         const { seq, index, arrivedMs } = event;
-        const message = local.identify(event.message);
-        const lane = "device" in message ? lanes.find(message.device) : undefined;
-        arrive({ seq, index, arrivedMs, connection: undefined, message, isRecalled: true }, true);
-        if (lane !== undefined) outbox.recalled(lane);
+        const message = this.#parts.local.identify(event.message);
+        const lane = "device" in message ? this.#parts.lanes.find(message.device) : undefined;
+        this.#parts.arrivals.take({ seq, index, arrivedMs, connection: undefined, message, isRecalled: true }, true);
+        if (lane !== undefined) this.#parts.outbox.recalled(lane);
         return;
       }
       case "recallEnded": {
-        const lane = lanes.find(event.device);
-        if (lane !== undefined) outbox.recallEnded(lane);
+        const lane = this.#parts.lanes.find(event.device);
+        if (lane !== undefined) this.#parts.outbox.recallEnded(lane);
         return;
       }
       case "localConnected":
-        localConnected(event.connection, event.carried);
+        this.#localConnected(event.connection, event.carried);
         return;
       case "localSubscribed":
-        if (event.connection === core.connection) localSubscribed(event.heard);
+        if (event.connection === this.#core.connection) this.#localSubscribed(event.heard);
         return;
       case "localStray":
-        if (event.connection === core.connection) tellStray(core, event);
+        if (event.connection === this.#core.connection) tellStray(this.#core, event);
         return;
       case "localDisconnected":
-        localDisconnected(event.connection);
+        this.#localDisconnected(event.connection);
         return;
       case "upstreamOpened":
-        upstreamOpened(event.carried);
+        this.#upstreamOpened(event.carried);
         return;
       case "upstreamClosed":
-        elimination.closed(event.reason);
-        upstreamClosed();
+        this.#parts.elimination.closed(event.reason);
+        this.#parts.upstreamClosed();
         return;
       case "acknowledged":
-        elimination.acknowledged(event.token);
-        landings.acknowledged(event.token, event.code);
+        this.#parts.elimination.acknowledged(event.token);
+        this.#parts.landings.acknowledged(event.token, event.code);
         return;
       case "unsendable":
-        landings.setAside(event.token, event.reason);
+        this.#parts.landings.setAside(event.token, event.reason);
         return;
       case "subscribed":
-        attachments.subscribed(event.token, event.codes);
+        this.#parts.attachments.subscribed(event.token, event.codes);
         return;
       case "received":
-        received(event.message, event.inbound, event.about);
+        this.#received(event.message, event.inbound, event.about);
         return;
       case "delivered":
-        core.deliveryEnded(event.token, event.outcome);
+        this.#core.deliveryEnded(event.token, event.outcome);
         return;
       case "withdrawn":
-        withdraw(event.seqs);
+        this.#withdraw(event.seqs);
         return;
       case "retry":
-        retry(event.device);
+        this.#retry(event.device);
         return;
       case "tick":
         return;
       case "draining":
-        core.isDraining = true;
+        this.#core.isDraining = true;
         return;
     }
   }
 
   /** The first event brings the first time: without a local gateway the devices' time to be detached begins to run. */
-  function begin(): void {
-    hasBegun = true;
-    startAwayAlarm();
+  #begin(): void {
+    this.#hasBegun = true;
+    this.#startAwayAlarm();
   }
 
-  function startAwayAlarm(): void {
-    core.alarms.cancel(awayAlarm);
-    awayAlarm = core.alarms.set(core.nowMs + options.rules.detachAfter, () =>
-      attachments.leave((lane) => core.connection === undefined || !local.isAttached(lane.device)),
+  #startAwayAlarm(): void {
+    this.#core.alarms.cancel(this.#awayAlarm);
+    this.#awayAlarm = this.#core.alarms.set(this.#core.nowMs + this.#core.options.rules.detachAfter, () =>
+      this.#parts.attachments.leave(
+        (lane) => this.#core.connection === undefined || !this.#parts.local.isAttached(lane.device),
+      ),
     );
   }
 
-  function localConnected(connection: number, carried: CarriedLocal | undefined): void {
-    if (core.connection !== undefined) connectionEnded(core.connection);
-    core.connection = connection;
-    const lost = local.connected(carried?.attached);
-    if (lost.length > 0) core.emit({ kind: "revoke", devices: lost });
-    if (carried !== undefined) passed.carried(carried.asked);
+  #localConnected(connection: number, carried: CarriedLocal | undefined): void {
+    if (this.#core.connection !== undefined) this.#parts.localConnectionEnded(this.#core.connection);
+    this.#core.connection = connection;
+    const lost = this.#parts.local.connected(carried?.attached);
+    if (lost.length > 0) this.#core.emit({ kind: "revoke", devices: lost });
+    if (carried !== undefined) this.#parts.passed.carried(carried.asked);
     // Where devices have to be attached, being there is not enough: those that are not attached again still leave.
-    if (!local.isRequired) {
-      core.alarms.cancel(awayAlarm);
-      attachments.stay();
+    if (!this.#parts.local.isRequired) {
+      this.#core.alarms.cancel(this.#awayAlarm);
+      this.#parts.attachments.stay();
     }
-    offerConfiguration();
+    this.#parts.offerConfiguration();
   }
 
-  function localSubscribed(heard: readonly Heard[] | undefined): void {
+  #localSubscribed(heard: readonly Heard[] | undefined): void {
     // On shared topics one subscription is for all devices.
-    if (heard === undefined || options.local.traits.packet === "devices") {
-      offerConfiguration();
+    if (heard === undefined || this.#core.options.local.traits.packet === "devices") {
+      this.#parts.offerConfiguration();
       return;
     }
     for (const { kind, device } of heard) {
-      if (device !== undefined) local.called(device);
-      const lane = kind === "config" ? lanes.find(local.idOf(device)) : undefined;
-      if (lane !== undefined) configuration.heard(lane);
+      if (device !== undefined) this.#parts.local.called(device);
+      const lane = kind === "config" ? this.#parts.lanes.find(this.#parts.local.idOf(device)) : undefined;
+      if (lane !== undefined) this.#parts.configuration.heard(lane);
     }
   }
 
-  function localDisconnected(connection: number): void {
-    connectionEnded(connection);
-    if (core.connection !== connection) return;
-    core.connection = undefined;
-    startAwayAlarm();
+  #localDisconnected(connection: number): void {
+    this.#parts.localConnectionEnded(connection);
+    if (this.#core.connection !== connection) return;
+    this.#core.connection = undefined;
+    this.#startAwayAlarm();
   }
 
-  function connectionEnded(connection: number): void {
-    if (connection === core.connection) local.disconnected();
-    requests.connectionEnded(connection);
-    passed.connectionEnded(connection);
-  }
-
-  function offerConfiguration(): void {
-    configuration.offer(lanes.own);
-    for (const lane of lanes.all()) configuration.offer(lane);
-  }
-
-  function upstreamOpened(carried: CarriedUpstream | undefined): void {
-    core.isUpstreamOpen = true;
+  #upstreamOpened(carried: CarriedUpstream | undefined): void {
+    this.#core.isUpstreamOpen = true;
     // A configuration is read as it comes: to read it otherwise, it has to come again, as it does when it is subscribed to.
-    if (carried === undefined || !isEqual(carried.config, options.rules.config)) {
-      core.pacing.restart(core.nowMs);
-      elimination.opened();
+    if (carried === undefined || !isEqual(carried.config, this.#core.options.rules.config)) {
+      this.#core.pacing.restart(this.#core.nowMs);
+      this.#parts.elimination.opened();
       return;
     }
     // Clouds count on: who changes the rules often has no more to spend for that.
-    if (isEqual(carried.limits, options.upstream.limits)) core.pacing = carried.pacing;
-    elimination.resumed();
-    limits.resumed(carried.told);
-    configuration.attached(lanes.own);
-    attachments.resumed(carried.attached);
+    if (isEqual(carried.limits, this.#core.options.upstream.limits)) this.#core.pacing = carried.pacing;
+    this.#parts.elimination.resumed();
+    this.#parts.limits.resumed(carried.told);
+    this.#parts.configuration.attached(this.#parts.lanes.own);
+    this.#parts.attachments.resumed(carried.attached);
   }
 
-  function upstreamClosed(): void {
-    core.isUpstreamOpen = false;
-    errors.closed();
-    configuration.upstreamClosed(lanes.own);
-    for (const lane of lanes.all()) configuration.upstreamClosed(lane);
-    attachments.closed();
-    questions.giveUp();
-    limits.closed();
-  }
-
-  function received(message: DownMessage, inbound: number | undefined, about: number | undefined): void {
+  #received(message: DownMessage, inbound: number | undefined, about: number | undefined): void {
     switch (message.kind) {
       case "config":
-        if (isTooMuch(message)) break;
-        configuration.receive(lanes.ofId(message.device), message, inbound);
+        if (this.#parts.downlink.refuses(message)) break;
+        this.#parts.configuration.receive(this.#parts.lanes.ofId(message.device), message, inbound);
         return;
       case "command":
-        if (isTooMuch(message)) break;
-        commands.receive(lanes.ofId(message.device), message, inbound);
+        if (this.#parts.downlink.refuses(message)) break;
+        this.#parts.commands.receive(this.#parts.lanes.ofId(message.device), message, inbound);
         return;
       case "error":
-        errors.receive(message, about);
+        this.#parts.errors.receive(message, about);
         break;
       case "attributesResponse":
-        answered(message);
+        this.#answered(message);
         break;
       case "callResult":
-        answered(message);
+        this.#answered(message);
         break;
       case "removed":
       case "renamed":
       case "detached":
-        notices.receive(message);
+        this.#parts.notices.receive(message);
         break;
     }
-    core.acknowledge(inbound);
+    this.#core.acknowledge(inbound);
   }
 
-  function answered(message: AttributesResponse | CallResult): void {
-    const lane = lanes.findId(message.kind === "callResult" ? undefined : message.device);
-    if (!questions.answered(message, lane)) passed.answered(message, lane?.device);
+  #answered(message: AttributesResponse | CallResult): void {
+    const lane = this.#parts.lanes.findId(message.kind === "callResult" ? undefined : message.device);
+    if (!this.#parts.questions.answered(message, lane)) this.#parts.passed.answered(message, lane?.device);
   }
 
-  function withdraw(seqs: ReadonlySet<number>): void {
-    for (const lane of [lanes.own, ...lanes.all()]) {
-      if (lane.data.length > 0 || lane.replies.length > 0) outbox.withdraw(lane, seqs);
-      state.withdraw(lane, seqs);
-      wake(lane);
+  #withdraw(seqs: ReadonlySet<number>): void {
+    for (const lane of [this.#parts.lanes.own, ...this.#parts.lanes.all()]) {
+      if (lane.data.length > 0 || lane.replies.length > 0) this.#parts.outbox.withdraw(lane, seqs);
+      this.#parts.state.withdraw(lane, seqs);
+      this.#parts.dispatch.wake(lane);
     }
   }
 
-  function retry(device: DeviceId | undefined): void {
+  #retry(device: DeviceId | undefined): void {
     if (device === undefined) {
-      for (const lane of [...lanes.all()]) if (lane.phase === "held" || lane.hasHeld) attachments.retry(lane);
+      for (const lane of [...this.#parts.lanes.all()])
+        if (lane.phase === "held" || lane.hasHeld) this.#parts.attachments.retry(lane);
       return;
     }
-    const lane = lanes.of(device);
+    const lane = this.#parts.lanes.of(device);
     // The operator may know of more than the rules do.
-    if (!lane.hasHeld) outbox.stored(lane);
-    attachments.retry(lane);
+    if (!lane.hasHeld) this.#parts.outbox.stored(lane);
+    this.#parts.attachments.retry(lane);
   }
 
-  function restore(key: string, value: string): void {
+  #restore(key: string, value: string): void {
     const slash = key.indexOf("/");
     const fact = slash === -1 ? key : key.slice(0, slash);
-    const lane = () => (key.length === slash + 1 ? lanes.own : lanes.of(key.slice(slash + 1) as DeviceId));
+    const lane = () =>
+      key.length === slash + 1 ? this.#parts.lanes.own : this.#parts.lanes.of(key.slice(slash + 1) as DeviceId);
     switch (fact) {
       case "attached":
       case "waiting":
-        attachments.restore(lane(), fact, value);
+        this.#parts.attachments.restore(lane(), fact, value);
         return;
       case "local":
-        local.restore(key.slice(slash + 1) as DeviceId);
+        this.#parts.local.restore(key.slice(slash + 1) as DeviceId);
         return;
       case "document":
       case "documentTaken":
@@ -477,24 +368,24 @@ export function createGateway(options: GatewayEngineOptions): Gateway {
       case "taken":
       case "doubtful":
       case "collected":
-        configuration.restore(lane(), fact, value);
+        this.#parts.configuration.restore(lane(), fact, value);
         return;
       case "reported":
       case "published":
-        state.restore(lane(), fact, value);
+        this.#parts.state.restore(lane(), fact, value);
         return;
       case "command":
       case "commandIds":
       case "folded":
-        commands.restore(key, value);
+        this.#parts.commands.restore(key, value);
         return;
       case "alias": {
-        lanes.rename(lane(), value as DeviceId);
-        lanes.takeName(lane());
+        this.#parts.lanes.rename(lane(), value as DeviceId);
+        this.#parts.lanes.takeName(lane());
         return;
       }
       case "connectors":
-        ownAttributes.restore(value);
+        this.#parts.ownAttributes.restore(value);
         return;
       default: // a later version's
     }

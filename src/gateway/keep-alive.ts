@@ -7,27 +7,40 @@ const quietMs = 5 * 60_000;
 /** The cheapest message there is; the answer does not matter. */
 const question: Wanted = { scope: "client", key: "active" };
 
+export interface KeepAliveParts {
+  readonly core: Core;
+  readonly questions: OwnQuestions;
+}
+
 /** Keeps devices that have nothing to say within reach of a cloud that forgets them otherwise. */
-export function createKeepAlive(core: Core, questions: OwnQuestions): { attached(lane: Lane): void } {
-  const isNeeded = core.options.upstream.traits.attach === "implied";
+export class KeepAlive {
+  readonly #parts: KeepAliveParts;
+  readonly #core: Core;
 
-  return {
-    attached(lane) {
-      if (isNeeded && lane.device !== undefined) arm(lane);
-    },
-  };
-
-  function arm(lane: Lane): void {
-    core.alarms.cancel(lane.quietAlarm);
-    lane.quietAlarm = core.alarms.set(lane.sentMs + quietMs, () => check(lane));
+  constructor(parts: KeepAliveParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
   }
 
-  function check(lane: Lane): void {
+  attached(lane: Lane): void {
+    if (this.#isNeeded && lane.device !== undefined) this.#arm(lane);
+  }
+
+  get #isNeeded() {
+    return this.#core.options.upstream.traits.attach === "implied";
+  }
+
+  #arm(lane: Lane): void {
+    this.#core.alarms.cancel(lane.quietAlarm);
+    lane.quietAlarm = this.#core.alarms.set(lane.sentMs + quietMs, () => this.#check(lane));
+  }
+
+  #check(lane: Lane): void {
     if (lane.phase !== "attached") return;
-    if (core.nowMs >= lane.sentMs + quietMs) {
-      lane.sentMs = core.nowMs;
-      questions.askAttributes(lane, question, () => undefined);
+    if (this.#core.nowMs >= lane.sentMs + quietMs) {
+      lane.sentMs = this.#core.nowMs;
+      this.#parts.questions.askAttributes(lane, question, () => undefined);
     }
-    arm(lane);
+    this.#arm(lane);
   }
 }

@@ -12,13 +12,6 @@ import type { ReportedState } from "./reported-state.ts";
 const quotaExceeded = 0x97;
 const quotaPolicy: RetryPolicy = { action: "backoff", firstMs: 1000, capMs: 64_000 };
 
-export interface Landings {
-  /** A PUBACK came; codes from 0x80 are refusals. */
-  acknowledged(token: number, code: number): void;
-  /** This publish will never do: its message is set aside, and the ones behind it go on. */
-  setAside(token: number, reason: string): void;
-}
-
 export interface LandingsParts {
   readonly core: Core;
   readonly flights: Flights;
@@ -31,84 +24,90 @@ export interface LandingsParts {
 }
 
 /** What the end of a publish means, by what it was for. */
-export function createLandings(parts: LandingsParts): Landings {
-  const { core, flights, dispatch, outbox, attachments, state, commands, questions } = parts;
+export class Landings {
+  readonly #parts: LandingsParts;
+  readonly #core: Core;
 
-  return {
-    acknowledged(token, code) {
-      const flight = flights.find(token);
-      if (flight === undefined) return;
-      if (code === quotaExceeded && flight.purpose !== "attach") {
-        // Still among the unacknowledged ones, so that it keeps its place before them.
-        attachments.lost(flight.lane, quotaPolicy, reasonOf(code));
-        return;
-      }
-      flights.land(token);
-      if (code >= 0x80 && flight.purpose !== "attach") setAside(flight, reasonOf(code));
-      else arrived(flight, code);
-    },
+  constructor(parts: LandingsParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
+  }
 
-    setAside(token, reason) {
-      const flight = flights.land(token);
-      if (flight !== undefined) setAside(flight, reason);
-    },
-  };
+  /** A PUBACK came; codes from 0x80 are refusals. */
+  acknowledged(token: number, code: number): void {
+    const flight = this.#parts.flights.find(token);
+    if (flight === undefined) return;
+    if (code === quotaExceeded && flight.purpose !== "attach") {
+      // Still among the unacknowledged ones, so that it keeps its place before them.
+      this.#parts.attachments.lost(flight.lane, quotaPolicy, reasonOf(code));
+      return;
+    }
+    this.#parts.flights.land(token);
+    if (code >= 0x80 && flight.purpose !== "attach") this.#setAside(flight, reasonOf(code));
+    else this.#arrived(flight, code);
+  }
 
-  function arrived(flight: Flight, code: number): void {
+  /** This publish will never do: its message is set aside, and the ones behind it go on. */
+  setAside(token: number, reason: string): void {
+    const flight = this.#parts.flights.land(token);
+    if (flight !== undefined) this.#setAside(flight, reason);
+  }
+
+  #arrived(flight: Flight, code: number): void {
     const { lane, purpose, waiting, riders } = flight;
     switch (purpose) {
       case "attach":
-        attachments.acknowledged(lane, code);
+        this.#parts.attachments.acknowledged(lane, code);
         break;
       case "detach":
-        attachments.detachEnded(lane, flight);
+        this.#parts.attachments.detachEnded(lane, flight);
         break;
       case "state":
-        state.acknowledged(lane, flight.revision);
+        this.#parts.state.acknowledged(lane, flight.revision);
         break;
       case "question":
         break; // its answer comes as a message
       case "reply":
       case "data":
-        if (waiting?.cargo !== undefined) core.unload(waiting.cargo);
-        if (waiting?.command !== undefined) commands.close(waiting.command);
-        for (const { cargo } of riders) if (cargo !== undefined) core.unload(cargo);
+        if (waiting?.cargo !== undefined) this.#core.unload(waiting.cargo);
+        if (waiting?.command !== undefined) this.#parts.commands.close(waiting.command);
+        for (const { cargo } of riders) if (cargo !== undefined) this.#core.unload(cargo);
     }
     // The common case, data with nothing behind it, needs no look at what is next.
     if (purpose !== "data" || lane.data.length > 0 || lane.isStored || lane.isLeaving || lane.rank > 0) {
-      outbox.recall(lane);
-      dispatch.wake(lane);
+      this.#parts.outbox.recall(lane);
+      this.#parts.dispatch.wake(lane);
     }
   }
 
-  function setAside(flight: Flight, reason: string): void {
+  #setAside(flight: Flight, reason: string): void {
     const { lane, purpose, waiting, riders } = flight;
     const device = lane.device === undefined ? {} : { device: lane.device };
     if (riders.length > 0) {
-      outbox.takeApart(flight);
-      dispatch.wake(lane);
+      this.#parts.outbox.takeApart(flight);
+      this.#parts.dispatch.wake(lane);
       return;
     }
-    core.report("warn", "message-set-aside", { ...device, purpose, reason });
+    this.#core.report("warn", "message-set-aside", { ...device, purpose, reason });
     switch (purpose) {
       case "attach":
-        attachments.hold(lane, reason);
+        this.#parts.attachments.hold(lane, reason);
         return;
       case "detach":
-        attachments.detachEnded(lane, flight);
+        this.#parts.attachments.detachEnded(lane, flight);
         return;
       case "state":
-        state.condemn(lane, flight.revision, { kind: "quarantined", ...device, reason });
+        this.#parts.state.condemn(lane, flight.revision, { kind: "quarantined", ...device, reason });
         break;
       case "question":
-        questions.refused(lane, flight.revision);
+        this.#parts.questions.refused(lane, flight.revision);
         break;
       case "reply":
       case "data":
-        if (waiting?.cargo !== undefined) core.settle(waiting.cargo, { kind: "quarantined", ...device, reason });
-        if (waiting?.command !== undefined) commands.close(waiting.command);
+        if (waiting?.cargo !== undefined) this.#core.settle(waiting.cargo, { kind: "quarantined", ...device, reason });
+        if (waiting?.command !== undefined) this.#parts.commands.close(waiting.command);
     }
-    dispatch.wake(lane);
+    this.#parts.dispatch.wake(lane);
   }
 }
 

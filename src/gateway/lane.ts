@@ -93,8 +93,10 @@ export interface Lane {
   collected: Collected | undefined;
   kept: KeptDocument | undefined;
   lastSeenMs: number | undefined;
-  /** The list of lanes with something to send that it is in; 0: none. */
+  /** The list of lanes with something to send that it is in; 0: none. Its neighbours there. */
   rank: number;
+  before: Lane | undefined;
+  after: Lane | undefined;
 }
 
 export function createLane(device: DeviceId | undefined): Lane {
@@ -137,6 +139,8 @@ export function createLane(device: DeviceId | undefined): Lane {
     kept: undefined,
     lastSeenMs: undefined,
     rank: 0,
+    before: undefined,
+    after: undefined,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { DeviceId } from "../message/message.ts";
+import type { IdRules } from "../message/traits.ts";
 import type { Core } from "./core.ts";
 import { createLane, isQuiet, type Lane } from "./lane.ts";
 import { compileNames, type Names, withNaming } from "./names.ts";
@@ -14,7 +15,7 @@ export class Lanes {
 
   constructor(core: Core) {
     this.#core = core;
-    const ids = core.adapt.sameFamily ? ({ form: "free" } as const) : core.options.upstream.ids;
+    const ids: IdRules = core.adapt.sameFamily ? { form: "free" } : core.options.upstream.ids;
     this.#names = withNaming(compileNames(ids), core.options.naming);
   }
 

@@ -9,60 +9,66 @@ import { readSessionLimits, type SessionLimits } from "./session-limits.ts";
 const patienceMs = 2000;
 const params = '{"timeout":5000}' as JsonText;
 
-export interface LimitsInquiry {
-  opened(): void;
-  closed(): void;
-  /** What other rules were told on the same connection. */
-  resumed(told: SessionLimits | undefined): void;
-  /** It does not ask any more: the cloud may close connections for it. */
-  avoid(): void;
+export interface LimitsInquiryParts {
+  readonly core: Core;
+  readonly flights: Flights;
+  readonly questions: OwnQuestions;
 }
 
 /**
  * Asks a cloud that can be asked how much it takes, after each connect. The first time nothing else goes before the answer:
  * attaching all devices at once is what such a cloud would close the connection for.
  */
-export function createLimitsInquiry(core: Core, flights: Flights, questions: OwnQuestions): LimitsInquiry {
-  let alarm: Alarm | undefined;
-  let isAvoided = false;
+export class LimitsInquiry {
+  readonly #parts: LimitsInquiryParts;
+  readonly #core: Core;
+  #alarm: Alarm | undefined;
+  #isAvoided = false;
 
-  return {
-    opened() {
-      if (core.adapt.calls !== "pass" || isAvoided) return;
-      if (core.told === undefined) {
-        core.isHeldBack = true;
-        alarm = core.alarms.set(core.nowMs + patienceMs, release);
-      }
-      questions.call("getSessionLimits", params, answered);
-    },
-
-    closed: release,
-
-    resumed(told) {
-      if (told === undefined) return;
-      core.told = told;
-      flights.limit(told.inFlight ?? core.options.inFlight);
-    },
-
-    avoid() {
-      isAvoided = true;
-      core.report("warn", "limits-unasked", { why: "the connection was closed each time they were asked for" });
-    },
-  };
-
-  function answered(data: JsonText | undefined): void {
-    const limits = data === undefined ? undefined : readSessionLimits(data);
-    if (limits !== undefined) {
-      core.told = limits;
-      core.pacing.limit(core.nowMs, limits);
-      flights.limit(limits.inFlight ?? core.options.inFlight);
-      core.report("debug", "limits-told", { ...limits });
-    }
-    release();
+  constructor(parts: LimitsInquiryParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
   }
 
-  function release(): void {
-    core.isHeldBack = false;
-    core.alarms.cancel(alarm);
+  opened(): void {
+    if (this.#core.adapt.calls !== "pass" || this.#isAvoided) return;
+    if (this.#core.told === undefined) {
+      this.#core.isHeldBack = true;
+      this.#alarm = this.#core.alarms.set(this.#core.nowMs + patienceMs, () => this.#release());
+    }
+    this.#parts.questions.call("getSessionLimits", params, (data) => this.#answered(data));
+  }
+
+  closed(): void {
+    this.#release();
+  }
+
+  /** What other rules were told on the same connection. */
+  resumed(told: SessionLimits | undefined): void {
+    if (told === undefined) return;
+    this.#core.told = told;
+    this.#parts.flights.limit(told.inFlight ?? this.#core.options.inFlight);
+  }
+
+  /** It does not ask any more: the cloud may close connections for it. */
+  avoid(): void {
+    this.#isAvoided = true;
+    this.#core.report("warn", "limits-unasked", { why: "the connection was closed each time they were asked for" });
+  }
+
+  #answered(data: JsonText | undefined): void {
+    const limits = data === undefined ? undefined : readSessionLimits(data);
+    if (limits !== undefined) {
+      this.#core.told = limits;
+      this.#core.pacing.limit(this.#core.nowMs, limits);
+      this.#parts.flights.limit(limits.inFlight ?? this.#core.options.inFlight);
+      this.#core.report("debug", "limits-told", { ...limits });
+    }
+    this.#release();
+  }
+
+  #release(): void {
+    this.#core.isHeldBack = false;
+    this.#core.alarms.cancel(this.#alarm);
   }
 }

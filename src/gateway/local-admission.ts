@@ -21,127 +21,142 @@ type Objection =
   | { readonly kind: "close"; readonly code: number; readonly reason: string }
   | { readonly kind: "verify"; readonly device: DeviceId; readonly token: string };
 
-export function createLocalAdmission(core: Core, local: LocalAttachments): AdmitLocally {
-  const { listener, strict: isStrict = false } = core.options;
-  const lastStates = new Map<DeviceId | undefined, number>();
-  const longest: Partial<Record<UpMessage["kind"], number | undefined>> = {
-    telemetry: listener?.telemetryBytes,
-    state: listener?.stateBytes,
-    attach: listener?.telemetryBytes,
-  };
+export interface LocalAdmissionParts {
+  readonly core: Core;
+  readonly local: LocalAttachments;
+}
 
-  return (decoded, arrival) => {
+export class LocalAdmission {
+  readonly #parts: LocalAdmissionParts;
+  readonly #core: Core;
+  readonly #lastStates = new Map<DeviceId | undefined, number>();
+
+  /** What a message of this kind may have. */
+  readonly #longest: Partial<Record<UpMessage["kind"], number | undefined>>;
+
+  constructor(parts: LocalAdmissionParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
+    const { listener } = this.#core.options;
+    const telemetry = listener?.telemetryBytes;
+    this.#longest = { telemetry, state: listener?.stateBytes, attach: telemetry };
+  }
+
+  admit(decoded: Decoded, arrival: Arrival): Admission {
     // What it said before it was gone has nobody any more who could be told.
-    if (arrival.connection !== core.connection) return refusal({ kind: "silence" });
-    const objection = objectionTo(decoded, arrival);
+    if (arrival.connection !== this.#core.connection) return refusal({ kind: "silence" });
+    const objection = this.#objectionTo(decoded, arrival);
     switch (objection?.kind) {
       case undefined:
-        return admitPacket(core, decoded, arrival.protocol);
+        return admitPacket(this.#core, decoded, arrival.protocol);
       case "verify":
         return { ...refusal({ kind: "silence" }), verify: { device: objection.device, token: objection.token } };
       case "close":
-        report(arrival, objection.reason);
+        this.#report(arrival, objection.reason);
         return refusal({ kind: "close", code: objection.code });
       case "error":
-        return refuse(objection, arrival);
+        return this.#refuse(objection, arrival);
     }
-  };
+  }
 
-  function objectionTo(decoded: Decoded, arrival: Arrival): Objection | undefined {
-    if (decoded.kind !== "messages") return strange(undefined, "the topic is not one of this cloud's");
+  #objectionTo(decoded: Decoded, arrival: Arrival): Objection | undefined {
+    if (decoded.kind !== "messages") return this.#strange(undefined, "the topic is not one of this cloud's");
     for (const message of decoded.messages) {
-      const objection = objectionToMessage(message as UpMessage, arrival);
+      const objection = this.#objectionToMessage(message as UpMessage, arrival);
       if (objection !== undefined) return objection;
     }
     return undefined;
   }
 
-  function objectionToMessage(message: UpMessage, arrival: Arrival): Objection | undefined {
-    const most = longest[message.kind];
+  #objectionToMessage(message: UpMessage, arrival: Arrival): Objection | undefined {
+    const most = this.#longest[message.kind];
     if (most !== undefined && arrival.bytes > most) {
       return { kind: "close", code: packetTooLarge, reason: `${message.kind} of ${arrival.bytes} bytes` };
     }
     const name = "device" in message ? message.device : undefined;
-    if (name !== undefined && !local.isPossible(name)) return strange(name, "the topic has an invalid device id");
+    if (name !== undefined && !this.#parts.local.isPossible(name))
+      return this.#strange(name, "the topic has an invalid device id");
     switch (message.kind) {
       case "attach":
-        return attach(message, arrival);
+        return this.#attach(message, arrival);
       case "detach":
-        if (!local.isGateway) return { kind: "close", code: notAuthorized, reason: "detach by a plain device" };
-        if (name !== undefined) drop(name);
+        if (!this.#parts.local.isGateway)
+          return { kind: "close", code: notAuthorized, reason: "detach by a plain device" };
+        if (name !== undefined) this.#drop(name);
         return undefined;
       case "state":
-        return absence(message) ?? haste(message);
+        return this.#absence(message) ?? this.#haste(message);
       case "telemetry":
-        return absence(message);
+        return this.#absence(message);
       default:
         return undefined;
     }
   }
 
-  function attach({ device, token }: Attach, { qos, proof }: Arrival): Objection | undefined {
-    if (!local.isGateway) return { kind: "close", code: notAuthorized, reason: "attach by a plain device" };
-    if (device === undefined) return failedAttach(undefined, "a gateway cannot be attached");
-    const judgement = local.judge(device, token, proof);
+  #attach({ device, token }: Attach, { qos, proof }: Arrival): Objection | undefined {
+    if (!this.#parts.local.isGateway) return { kind: "close", code: notAuthorized, reason: "attach by a plain device" };
+    if (device === undefined) return this.#failedAttach(undefined, "a gateway cannot be attached");
+    const judgement = this.#parts.local.judge(device, token, proof);
     if (judgement.kind === "verify") return judgement;
-    if (judgement.kind === "refused") return failedAttach(device, judgement.reason);
-    if (qos === 0) core.report("warn", "attach-needs-qos1", { device });
-    local.attach(device);
+    if (judgement.kind === "refused") return this.#failedAttach(device, judgement.reason);
+    if (qos === 0) this.#core.report("warn", "attach-needs-qos1", { device });
+    this.#parts.local.attach(device);
     return undefined;
   }
 
-  function absence({ device }: Telemetry | State): Objection | undefined {
-    if (local.isAttached(local.idOf(device))) return undefined;
-    if (!local.isGateway) return { kind: "close", code: topicNameInvalid, reason: "topic of another device" };
+  #absence({ device }: Telemetry | State): Objection | undefined {
+    if (this.#parts.local.isAttached(this.#parts.local.idOf(device))) return undefined;
+    if (!this.#parts.local.isGateway)
+      return { kind: "close", code: topicNameInvalid, reason: "topic of another device" };
     const reason = "the device is not attached to the gateway";
     return { kind: "error", code: "GATEWAY_DEVICE_NOT_FOUND", device, reason };
   }
 
   /** Vendors count from their answer to a state; ours is as good as given when the packet is taken. */
-  function haste({ device }: State): Objection | undefined {
-    const intervalMs = listener?.stateIntervalMs;
-    if (!isStrict || intervalMs === undefined) return undefined;
-    const id = local.idOf(device);
-    if (core.nowMs - (lastStates.get(id) ?? Number.NEGATIVE_INFINITY) >= intervalMs) {
-      lastStates.set(id, core.nowMs);
+  #haste({ device }: State): Objection | undefined {
+    const intervalMs = this.#core.options.listener?.stateIntervalMs;
+    if (!this.#core.options.strict || intervalMs === undefined) return undefined;
+    const id = this.#parts.local.idOf(device);
+    if (this.#core.nowMs - (this.#lastStates.get(id) ?? Number.NEGATIVE_INFINITY) >= intervalMs) {
+      this.#lastStates.set(id, this.#core.nowMs);
       return undefined;
     }
     const reason = `state within ${intervalMs} ms of the last`;
     if (device === undefined || id === undefined) return { kind: "close", code: messageRateTooHigh, reason };
-    drop(device);
+    this.#drop(device);
     return { kind: "error", code: "GATEWAY_DETACHMENT_DEVICE_ERROR", device, reason };
   }
 
   /** With its attachment a device's subscriptions are gone. */
-  function drop(name: DeviceId): void {
-    const device = local.idOf(name);
-    if (device === undefined || !local.isAttached(device)) return;
-    const called = local.nameOf(device);
-    local.detach(device);
-    lastStates.delete(device);
-    core.emit({ kind: "revoke", devices: [...new Set([device, name, called])] });
+  #drop(name: DeviceId): void {
+    const device = this.#parts.local.idOf(name);
+    if (device === undefined || !this.#parts.local.isAttached(device)) return;
+    const called = this.#parts.local.nameOf(device);
+    this.#parts.local.detach(device);
+    this.#lastStates.delete(device);
+    this.#core.emit({ kind: "revoke", devices: [...new Set([device, name, called])] });
   }
 
-  function failedAttach(device: DeviceId | undefined, reason: string): Objection {
+  #failedAttach(device: DeviceId | undefined, reason: string): Objection {
     return { kind: "error", code: "GATEWAY_ATTACHMENT_ERROR", device, reason };
   }
 
-  function strange(device: DeviceId | undefined, reason: string): Objection {
-    if (!local.isGateway) return { kind: "close", code: topicNameInvalid, reason };
+  #strange(device: DeviceId | undefined, reason: string): Objection {
+    if (!this.#parts.local.isGateway) return { kind: "close", code: topicNameInvalid, reason };
     return { kind: "error", code: "GATEWAY_INVALID_MQTT_TOPIC", device, reason };
   }
 
-  function refuse({ code, device, reason }: Objection & { readonly kind: "error" }, arrival: Arrival): Admission {
+  #refuse({ code, device, reason }: Objection & { readonly kind: "error" }, arrival: Arrival): Admission {
     const { topic, packetId } = arrival;
-    report(arrival, `${code}: ${reason}`);
+    this.#report(arrival, `${code}: ${reason}`);
     const packet = { messageType: "PUBLISH", topic, packetId };
-    tellError(core, { code, description: reason, ...packet, ...(device === undefined ? {} : { device }) });
-    const isClosed = isStrict && code === "GATEWAY_INVALID_MQTT_TOPIC";
+    tellError(this.#core, { code, description: reason, ...packet, ...(device === undefined ? {} : { device }) });
+    const isClosed = this.#core.options.strict && code === "GATEWAY_INVALID_MQTT_TOPIC";
     return refusal(isClosed ? { kind: "close", code: topicNameInvalid } : { kind: "silence" });
   }
 
-  function report({ topic, qos }: Arrival, reason: string): void {
-    core.report("warn", "packet-refused", { topic, qos, reason });
+  #report({ topic, qos }: Arrival, reason: string): void {
+    this.#core.report("warn", "packet-refused", { topic, qos, reason });
   }
 }
 

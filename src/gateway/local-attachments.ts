@@ -1,4 +1,5 @@
 import type { DeviceId, UpMessage } from "../message/message.ts";
+import type { IdRules } from "../message/traits.ts";
 import type { Core } from "./core.ts";
 import type { CarriedLocal } from "./event.ts";
 
@@ -31,6 +32,7 @@ export type Judgement =
   | { readonly kind: "refused"; readonly reason: string }
   | { readonly kind: "verify"; readonly device: DeviceId; readonly token: string };
 
+const noIds: ReadonlyMap<DeviceId, DeviceId | undefined> = new Map();
 /** A cloud's own number for a device: another name for one that exists. */
 const numericId = /^[0-9]{1,20}$/;
 
@@ -41,22 +43,17 @@ const numericId = /^[0-9]{1,20}$/;
 export class LocalAttachments {
   readonly #core: Core;
   readonly #registry: LocalRegistry | undefined;
-  readonly #isLegal: RegExp;
-  readonly #ids = new Map<DeviceId, DeviceId | undefined>();
+  /** Devices by their other names; `undefined`: the gateway itself. */
+  readonly #ids: ReadonlyMap<DeviceId, DeviceId | undefined>;
   /** Attached devices with the name that the gateway last used for them. */
-  readonly #attached = new Map<DeviceId, DeviceId>();
+  #attached: Map<DeviceId, DeviceId> | undefined;
   /** Those of the last connection, to be restored. */
-  readonly #previous = new Set<DeviceId>();
+  #previous: Set<DeviceId> | undefined;
 
   constructor(core: Core) {
     this.#core = core;
-    const { registry, local } = core.options;
-    this.#registry = registry;
-    this.#isLegal = new RegExp(`^(?:${local.ids.pattern ?? "[^]+"})$`, "u");
-    for (const alias of registry?.aliases ?? []) this.#ids.set(alias, undefined);
-    for (const [device, { aliases }] of registry?.devices ?? []) {
-      for (const alias of aliases) this.#ids.set(alias, device);
-    }
+    this.#registry = core.options.registry;
+    this.#ids = this.#registry === undefined ? noIds : idsOf(this.#registry);
   }
 
   /** Whether the local side wants devices attached before they say anything. */
@@ -84,24 +81,24 @@ export class LocalAttachments {
 
   /** What the gateway calls the device. */
   nameOf(device: DeviceId): DeviceId {
-    return this.#attached.get(device) ?? device;
+    return this.#attached?.get(device) ?? device;
   }
 
   /** The gateway has called an attached device by this name. */
   called(name: DeviceId): void {
     const device = this.idOf(name);
-    if (device !== undefined && this.#attached.has(device)) this.#attached.set(device, name);
+    if (device !== undefined && this.#attached?.has(device) === true) this.#attached.set(device, name);
   }
 
   isAttached(device: DeviceId | undefined): boolean {
-    return device === undefined || !this.isRequired || this.#attached.has(device);
+    return device === undefined || !this.isRequired || this.#attached?.has(device) === true;
   }
 
   /** Whether it could be a device's id at all. */
   isPossible(name: DeviceId): boolean {
     const id = this.idOf(name);
     if (id === undefined || this.#registry?.devices?.has(id) === true) return true;
-    return this.#isLegal.test(name) || numericId.test(name);
+    return formOf(this.#core.options.local.ids).test(name) || numericId.test(name);
   }
 
   /** @param proof What became of the token, once it was looked at. */
@@ -109,7 +106,7 @@ export class LocalAttachments {
     const registry = this.#registry;
     const device = this.idOf(name);
     if (device === undefined) return { kind: "refused", reason: "a gateway cannot be attached" };
-    if (registry === undefined || this.#attached.has(device)) return { kind: "attached" };
+    if (registry === undefined || this.#attached?.has(device) === true) return { kind: "attached" };
     const reason = objectionTo(device, registry);
     if (reason !== undefined) return { kind: "refused", reason };
     if (registry.needsToken) {
@@ -120,8 +117,9 @@ export class LocalAttachments {
       }
     }
     const { attached = Number.POSITIVE_INFINITY } = this.#core.options.local.limits;
-    if (this.#attached.size >= attached) {
-      return { kind: "refused", reason: `${this.#attached.size} devices are attached, which is the limit` };
+    const { size = 0 } = this.#attached ?? {};
+    if (size >= attached) {
+      return { kind: "refused", reason: `${size} devices are attached, which is the limit` };
     }
     return { kind: "attached" };
   }
@@ -129,13 +127,14 @@ export class LocalAttachments {
   attach(name: DeviceId): void {
     const device = this.idOf(name);
     if (device === undefined) return;
+    this.#attached ??= new Map();
     if (!this.#attached.has(device)) this.#remember(device, "");
     this.#attached.set(device, name);
   }
 
   detach(name: DeviceId): void {
     const device = this.idOf(name);
-    if (device === undefined || !this.#attached.delete(device)) return;
+    if (device === undefined || this.#attached?.delete(device) !== true) return;
     this.#remember(device, undefined);
   }
 
@@ -144,7 +143,7 @@ export class LocalAttachments {
    * @returns Names of what was, and may not be any more.
    */
   connected(carried: CarriedLocal["attached"] = []): readonly DeviceId[] {
-    this.#attached.clear();
+    this.#attached = undefined;
     const registry = this.#registry;
     if (registry === undefined) return [];
     const lost: DeviceId[] = [];
@@ -156,9 +155,11 @@ export class LocalAttachments {
       }
     }
     if (this.#core.options.restoreAttachments !== true) return lost;
-    for (const device of this.#previous) {
-      if (this.#attached.has(device)) continue;
-      if (objectionTo(device, registry) === undefined) this.#attached.set(device, device);
+    this.#attached ??= new Map();
+    const attached = this.#attached;
+    for (const device of this.#previous ?? []) {
+      if (attached.has(device)) continue;
+      if (objectionTo(device, registry) === undefined) attached.set(device, device);
       else this.#remember(device, undefined);
     }
     return lost;
@@ -166,23 +167,39 @@ export class LocalAttachments {
 
   /** See `CarriedLocal`. */
   carry(): CarriedLocal["attached"] {
-    return [...this.#attached];
+    return [...(this.#attached ?? [])];
   }
 
   disconnected(): void {
-    this.#previous.clear();
-    for (const device of this.#attached.keys()) this.#previous.add(device);
-    this.#attached.clear();
+    this.#previous = this.#attached === undefined ? undefined : new Set(this.#attached.keys());
+    this.#attached = undefined;
   }
 
   /** A device was attached when an earlier run ended. */
   restore(device: DeviceId): void {
+    this.#previous ??= new Set();
     this.#previous.add(device);
   }
 
   #remember(device: DeviceId, value: "" | undefined): void {
     if (this.#core.options.restoreAttachments === true) this.#core.store(`local/${device}`, value);
   }
+}
+
+function idsOf({ aliases, devices }: LocalRegistry): ReadonlyMap<DeviceId, DeviceId | undefined> {
+  const ids = new Map<DeviceId, DeviceId | undefined>();
+  for (const alias of aliases) ids.set(alias, undefined);
+  for (const [device, { aliases: others }] of devices ?? []) for (const alias of others) ids.set(alias, device);
+  return ids;
+}
+
+/** All gateways of a cloud have the same rules. */
+const knownForms = new WeakMap<IdRules, RegExp>();
+
+function formOf(ids: IdRules): RegExp {
+  const known = knownForms.get(ids) ?? new RegExp(`^(?:${ids.pattern ?? "[^]+"})$`, "u");
+  knownForms.set(ids, known);
+  return known;
 }
 
 /** Why a device may not attach, whatever it can prove. */

@@ -1,5 +1,6 @@
 import type { Fate } from "../message/fate.ts";
 import type { DeviceId, UpMessage } from "../message/message.ts";
+import type { Commands } from "./commands.ts";
 import { type Cargo, type Core, droppedFull, type Mark } from "./core.ts";
 import type { Dispatch } from "./dispatch.ts";
 import type { Flight, Flights } from "./flights.ts";
@@ -33,8 +34,7 @@ export interface OutboxParts {
   readonly core: Core;
   readonly flights: Flights;
   readonly dispatch: Dispatch;
-  /** An answer to a command will never go. */
-  readonly answerLost: (command: number) => void;
+  readonly commands: Commands;
 }
 
 /**
@@ -44,13 +44,13 @@ export class Outbox {
   readonly #core: Core;
   readonly #flights: Flights;
   readonly #dispatch: Dispatch;
-  readonly #answerLost: (command: number) => void;
+  readonly #parts: OutboxParts;
 
-  constructor({ core, flights, dispatch, answerLost }: OutboxParts) {
-    this.#core = core;
-    this.#flights = flights;
-    this.#dispatch = dispatch;
-    this.#answerLost = answerLost;
+  constructor(parts: OutboxParts) {
+    this.#core = parts.core;
+    this.#flights = parts.flights;
+    this.#dispatch = parts.dispatch;
+    this.#parts = parts;
   }
 
   /** Takes a message over, unless its place is in the spool behind older ones: then it says so and that was its fate. */
@@ -156,7 +156,7 @@ export class Outbox {
   giveUp(lane: Lane, fate: Fate): void {
     for (const { cargo, command } of [...lane.replies.drain(), ...lane.data.drain()]) {
       if (cargo !== undefined) this.#core.settle(cargo, fate);
-      else if (command !== undefined) this.#answerLost(command);
+      else if (command !== undefined) this.#parts.commands.close(command);
     }
     lane.waitingBytes = 0;
     lane.detaches = 0;
@@ -167,7 +167,7 @@ export class Outbox {
     const isGone = ({ cargo }: Waiting) => cargo !== undefined && seqs.has(cargo.seq);
     for (const { cargo, command } of lane.replies.take(isGone)) {
       if (cargo !== undefined) this.#core.settle(cargo, droppedFull);
-      if (command !== undefined) this.#answerLost(command);
+      if (command !== undefined) this.#parts.commands.close(command);
     }
     for (const { cargo, message, bytes } of lane.data.take(isGone)) {
       if (cargo !== undefined) this.#core.settle(cargo, droppedFull);

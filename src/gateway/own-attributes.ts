@@ -19,48 +19,49 @@ const ownConfiguration = new Set([
   "active_connectors",
 ]);
 
-export interface OwnAttributes {
-  restore(value: string): void;
-  /** What of the gateway's own attributes may go up; absent if nothing may. */
-  withhold(values: JsonText): JsonText | undefined;
-}
-
 /**
  * Keeps back what a gateway reports of its own configuration: fixed keys, and each connector's, known by its name in the
  * last list of connectors or by its looks.
  */
-export function createOwnAttributes(core: Core): OwnAttributes {
-  const isOpen = !core.adapt.guardsGateway || core.options.rules.attributes.gateway === "forward";
-  let connectors: ReadonlySet<string> = new Set();
+export class OwnAttributes {
+  readonly #core: Core;
+  #connectors: ReadonlySet<string> = new Set();
 
-  return {
-    restore(value) {
-      connectors = new Set(stringsIn(value as JsonText));
-    },
+  constructor(core: Core) {
+    this.#core = core;
+  }
 
-    withhold(values) {
-      if (isOpen) return values;
-      const members = membersOf(values);
-      const listed = members.get("active_connectors");
-      if (listed !== undefined) remember(stringsIn(listed));
-      const passed = [...members].filter(([key, value]) => !isOwn(key, value));
-      if (passed.length === members.size) return values;
-      return passed.length === 0 ? undefined : objectText(passed);
-    },
-  };
+  restore(value: string): void {
+    this.#connectors = new Set(stringsIn(value as JsonText));
+  }
 
-  function isOwn(key: string, value: JsonText): boolean {
-    if (ownConfiguration.has(key) || connectors.has(key)) return true;
+  /** What of the gateway's own attributes may go up; absent if nothing may. */
+  withhold(values: JsonText): JsonText | undefined {
+    if (this.#isOpen) return values;
+    const members = membersOf(values);
+    const listed = members.get("active_connectors");
+    if (listed !== undefined) this.#remember(stringsIn(listed));
+    const passed = [...members].filter(([key, value]) => !this.#isOwn(key, value));
+    if (passed.length === members.size) return values;
+    return passed.length === 0 ? undefined : objectText(passed);
+  }
+
+  get #isOpen() {
+    return !this.#core.adapt.guardsGateway || this.#core.options.rules.attributes.gateway === "forward";
+  }
+
+  #isOwn(key: string, value: JsonText): boolean {
+    if (ownConfiguration.has(key) || this.#connectors.has(key)) return true;
     if (kindOf(value) !== "object") return false;
     const members = membersOf(value);
     return members.has("configuration") || members.has("configurationJson");
   }
 
-  function remember(names: readonly string[]): void {
-    const isSame = names.length === connectors.size && names.every((name) => connectors.has(name));
+  #remember(names: readonly string[]): void {
+    const isSame = names.length === this.#connectors.size && names.every((name) => this.#connectors.has(name));
     if (isSame) return;
-    connectors = new Set(names);
-    core.store("connectors", arrayText([...connectors].map(scalarText)));
+    this.#connectors = new Set(names);
+    this.#core.store("connectors", arrayText([...this.#connectors].map(scalarText)));
   }
 }
 

@@ -4,71 +4,70 @@ import type { CarriedLocal } from "./event.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Arriving, Outbox } from "./outbox.ts";
 
-export interface PassedQuestions {
-  ask(message: AttributesRequest, arriving: Arriving): void;
-  call(message: Call, arriving: Arriving): void;
-  /** Gives an answer to the connection that asked, if it is still there. */
-  answered(message: AttributesResponse | CallResult, device: DeviceId | undefined): void;
-  connectionEnded(connection: number): void;
-  /** See `CarriedLocal`. */
-  carry(): CarriedLocal["asked"];
-  carried(asked: CarriedLocal["asked"]): void;
-}
-
 /** More are not waited for at a time; the oldest are given up. */
 const maxOpen = 4096;
 
+export interface PassedQuestionsParts {
+  readonly core: Core;
+  readonly lanes: Lanes;
+  readonly outbox: Outbox;
+}
+
 /** Questions that the cloud answers itself. They are bound to the connection they came on: its ids mean nothing on another. */
-export function createPassedQuestions(core: Core, lanes: Lanes, outbox: Outbox): PassedQuestions {
-  const askers = new Map<string, number>();
+export class PassedQuestions {
+  readonly #parts: PassedQuestionsParts;
+  readonly #core: Core;
+  readonly #askers = new Map<string, number>();
 
-  return {
-    ask(message, arriving) {
-      pass(message, arriving, keyOf("attributes", message.device, message.id), message.device);
-    },
+  constructor(parts: PassedQuestionsParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
+  }
 
-    call(message, arriving) {
-      pass(message, arriving, keyOf("call", undefined, message.id), undefined);
-    },
+  ask(message: AttributesRequest, arriving: Arriving): void {
+    this.#pass(message, arriving, keyOf("attributes", message.device, message.id), message.device);
+  }
 
-    answered(message, device) {
-      const key = keyOf(message.kind === "callResult" ? "call" : "attributes", device, message.id);
-      const connection = askers.get(key);
-      askers.delete(key);
-      if (connection === undefined || connection !== core.connection) return;
-      core.deliver({ ...message, ...(device === undefined ? {} : { device }) }, connection, () => undefined);
-    },
+  call(message: Call, arriving: Arriving): void {
+    this.#pass(message, arriving, keyOf("call", undefined, message.id), undefined);
+  }
 
-    connectionEnded(connection) {
-      for (const [key, asker] of askers) if (asker === connection) askers.delete(key);
-    },
+  /** Gives an answer to the connection that asked, if it is still there. */
+  answered(message: AttributesResponse | CallResult, device: DeviceId | undefined): void {
+    const key = keyOf(message.kind === "callResult" ? "call" : "attributes", device, message.id);
+    const connection = this.#askers.get(key);
+    this.#askers.delete(key);
+    if (connection === undefined || connection !== this.#core.connection) return;
+    this.#core.deliver({ ...message, ...(device === undefined ? {} : { device }) }, connection, () => undefined);
+  }
 
-    carry: () => [...askers],
+  connectionEnded(connection: number): void {
+    for (const [key, asker] of this.#askers) if (asker === connection) this.#askers.delete(key);
+  }
 
-    carried(asked) {
-      for (const [key, connection] of asked) askers.set(key, connection);
-    },
-  };
+  /** See `CarriedLocal`. */
+  carry(): CarriedLocal["asked"] {
+    return [...this.#askers];
+  }
 
-  function pass(
-    message: AttributesRequest | Call,
-    arriving: Arriving,
-    key: string,
-    device: DeviceId | undefined,
-  ): void {
+  carried(asked: CarriedLocal["asked"]): void {
+    for (const [key, connection] of asked) this.#askers.set(key, connection);
+  }
+
+  #pass(message: AttributesRequest | Call, arriving: Arriving, key: string, device: DeviceId | undefined): void {
     const { connection } = arriving;
-    if (connection === undefined || connection !== core.connection) {
-      core.settleAt(arriving, { kind: "dropped", reason: "gone" });
+    if (connection === undefined || connection !== this.#core.connection) {
+      this.#core.settleAt(arriving, { kind: "dropped", reason: "gone" });
       return;
     }
-    const lane = lanes.of(device);
+    const lane = this.#parts.lanes.of(device);
     lane.lastSeenMs = arriving.arrivedMs;
-    const cargo = outbox.admit(lane, arriving);
+    const cargo = this.#parts.outbox.admit(lane, arriving);
     if (cargo === undefined) return;
-    askers.delete(key);
-    askers.set(key, connection);
-    if (askers.size > maxOpen) askers.delete(askers.keys().next().value as string);
-    outbox.push(lane, message, cargo);
+    this.#askers.delete(key);
+    this.#askers.set(key, connection);
+    if (this.#askers.size > maxOpen) this.#askers.delete(this.#askers.keys().next().value as string);
+    this.#parts.outbox.push(lane, message, cargo);
   }
 }
 

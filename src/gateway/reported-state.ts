@@ -3,6 +3,7 @@ import { type JsonText, membersOf, objectText } from "../message/json.ts";
 import type { State } from "../message/message.ts";
 import type { Alarm } from "./alarms.ts";
 import { type Cargo, type Core, droppedFull, isAfter, type Mark } from "./core.ts";
+import type { Dispatch } from "./dispatch.ts";
 import { bodyOfValues } from "./document-shape.ts";
 import { factName, type Lane } from "./lane.ts";
 
@@ -35,31 +36,12 @@ interface Pending {
   readonly body: Uint8Array | undefined;
 }
 
-export interface ReportedState {
-  /** Reports are merged into one document, so that a later one may go without the ones before it. */
-  readonly isMerged: boolean;
-  restore(lane: Lane, fact: "reported" | "published", value: string): void;
-  /** Merges a report into the document, once: done on arrival, whether or not it is to be queued now. */
-  merge(lane: Lane, message: State, mark: Mark): "merged" | "known" | "oversize";
-  /** Queues a merged report for the upstream. */
-  add(lane: Lane, message: State, cargo: Cargo, merge: "merged" | "known" | "oversize"): void;
-  isDue(lane: Lane): boolean;
-  /** The body to publish now and the revision it stands for. */
-  next(lane: Lane): { readonly body: Uint8Array; readonly revision: number };
-  acknowledged(lane: Lane, revision: number): void;
-  /** The publish was lost or taken back. */
-  returned(lane: Lane): void;
-  /** The document of this revision will never do: the last good one stays, with what was reported since. */
-  condemn(lane: Lane, revision: number, fate: Fate): void;
-  /** Gives everything that waits this fate instead. */
-  giveUp(lane: Lane, fate: Fate): void;
-  /** Records whose reports are in the publish under way. */
-  sending(lane: Lane): readonly number[];
-  /** Takes out the reports of these records. What they said stays merged: it goes with what is reported next. */
-  withdraw(lane: Lane, seqs: ReadonlySet<number>): void;
-}
-
 const delivered: Fate = { kind: "delivered" };
+
+export interface ReportedStateParts {
+  readonly core: Core;
+  readonly dispatch: Dispatch;
+}
 
 /**
  * Reported state for a cloud that takes whole documents, and not often: changes are merged on arrival, the newest document
@@ -67,128 +49,166 @@ const delivered: Fate = { kind: "delivered" };
  *
  * Merging is safe to repeat: a change read again is not merged again, and an older one never overwrites a newer one.
  */
-export function createReportedState(core: Core, wake: (lane: Lane) => void): ReportedState {
-  const { rules, upstream } = core.options;
-  const intervalMs = Math.max(rules.state.interval, upstream.limits.stateIntervalMs ?? 0);
-  const maxBytes = upstream.limits.stateBytes ?? Number.POSITIVE_INFINITY;
-  const isMerging = core.adapt.state === "merge";
-  const isAsIs = isMerging && rules.state.mode === "as-is";
+export class ReportedState {
+  readonly #parts: ReportedStateParts;
+  readonly #core: Core;
 
-  return {
-    isMerged: isMerging && !isAsIs,
+  constructor(parts: ReportedStateParts) {
+    this.#parts = parts;
+    this.#core = parts.core;
+  }
 
-    restore(lane, fact, value) {
-      const [seq, index, ...text] = value.split(" ");
-      const mark = { seq: Number(seq), index: Number(index) };
-      const state = of(lane);
-      if (fact === "published") state.published = mark;
-      else {
-        state.merged = mark;
-        state.members = membersOf(text.join(" ") as JsonText);
-      }
-      state.good =
-        state.published === undefined || isAfter(state.merged ?? mark, state.published) ? undefined : state.members;
-      // The last one may have been published just before the restart. What time it is, the first event will say.
-      core.alarms.cancel(state.alarm);
-      state.alarm = core.alarms.set(0, () => rest(lane, state));
-    },
+  /** Reports are merged into one document, so that a later one may go without the ones before it. */
+  get isMerged(): boolean {
+    return this.#isMerging && !this.#isAsIs;
+  }
 
-    merge(lane, message, mark) {
-      if (!isMerging) return "merged";
-      const state = of(lane);
-      const isNewer = isAfter(mark, state.merged);
-      const members = mergeChange(state.members, message.values, isNewer);
-      if (members === state.members) {
-        if (isNewer) state.merged = mark;
-        return isNewer ? "merged" : "known";
-      }
-      const document = objectText(members);
-      if (Buffer.byteLength(document) > maxBytes) return "oversize";
-      state.members = members;
+  restore(lane: Lane, fact: "reported" | "published", value: string): void {
+    const [seq, index, ...text] = value.split(" ");
+    const mark = { seq: Number(seq), index: Number(index) };
+    const state = this.#of(lane);
+    if (fact === "published") state.published = mark;
+    else {
+      state.merged = mark;
+      state.members = membersOf(text.join(" ") as JsonText);
+    }
+    state.good =
+      state.published === undefined || isAfter(state.merged ?? mark, state.published) ? undefined : state.members;
+    // The last one may have been published just before the restart. What time it is, the first event will say.
+    this.#core.alarms.cancel(state.alarm);
+    state.alarm = this.#core.alarms.set(0, () => this.#rest(lane, state));
+  }
+
+  /** Merges a report into the document, once: done on arrival, whether or not it is to be queued now. */
+  merge(lane: Lane, message: State, mark: Mark): "merged" | "known" | "oversize" {
+    if (!this.#isMerging) return "merged";
+    const state = this.#of(lane);
+    const isNewer = isAfter(mark, state.merged);
+    const members = mergeChange(state.members, message.values, isNewer);
+    if (members === state.members) {
       if (isNewer) state.merged = mark;
-      const { seq, index } = state.merged ?? mark;
-      core.store(`reported/${factName(lane)}`, `${seq} ${index} ${document}`);
-      return "merged";
-    },
+      return isNewer ? "merged" : "known";
+    }
+    const document = objectText(members);
+    if (Buffer.byteLength(document) > this.#maxBytes) return "oversize";
+    state.members = members;
+    if (isNewer) state.merged = mark;
+    const { seq, index } = state.merged ?? mark;
+    this.#core.store(`reported/${factName(lane)}`, `${seq} ${index} ${document}`);
+    return "merged";
+  }
 
-    add(lane, message, cargo, merge) {
-      const state = of(lane);
-      if (merge === "oversize") return refuse(lane, cargo);
-      if (merge === "known" && !isAsIs && !isAfter(cargo, state.published)) return core.settle(cargo, delivered);
-      const body =
-        isMerging && !isAsIs ? undefined : (message.body ?? bodyOfValues(message.values ?? ("{}" as JsonText)));
-      if (body !== undefined && body.length > maxBytes) return refuse(lane, cargo);
-      state.revision += 1;
-      state.pending.push({ cargo, revision: state.revision, body });
-      wake(lane);
-    },
+  /** Queues a merged report for the upstream. */
+  add(lane: Lane, message: State, cargo: Cargo, merge: "merged" | "known" | "oversize"): void {
+    const state = this.#of(lane);
+    if (merge === "oversize") {
+      this.#refuse(lane, cargo);
+      return;
+    }
+    if (merge === "known" && !this.#isAsIs && !isAfter(cargo, state.published)) {
+      this.#core.settle(cargo, delivered);
+      return;
+    }
+    const body =
+      this.#isMerging && !this.#isAsIs
+        ? undefined
+        : (message.body ?? bodyOfValues(message.values ?? ("{}" as JsonText)));
+    if (body !== undefined && body.length > this.#maxBytes) {
+      this.#refuse(lane, cargo);
+      return;
+    }
+    state.revision += 1;
+    state.pending.push({ cargo, revision: state.revision, body });
+    this.#parts.dispatch.wake(lane);
+  }
 
-    isDue(lane) {
-      const { state } = lane;
-      return state !== undefined && state.flying === 0 && state.pending.length > 0 && state.clearAtMs <= core.nowMs;
-    },
+  isDue(lane: Lane): boolean {
+    const { state } = lane;
+    return state !== undefined && state.flying === 0 && state.pending.length > 0 && state.clearAtMs <= this.#core.nowMs;
+  }
 
-    next(lane) {
-      const state = of(lane);
-      const sent = isAsIs ? state.pending[0] : state.pending.at(-1);
-      state.flying = sent?.revision ?? state.revision;
-      state.flyingMark = isAsIs ? sent?.cargo : state.merged;
-      state.flyingMembers = state.members;
-      const body = sent?.body ?? bodyOfValues(objectText(state.members));
-      return { body, revision: state.flying };
-    },
+  /** The body to publish now and the revision it stands for. */
+  next(lane: Lane): { readonly body: Uint8Array; readonly revision: number } {
+    const state = this.#of(lane);
+    const sent = this.#isAsIs ? state.pending[0] : state.pending.at(-1);
+    state.flying = sent?.revision ?? state.revision;
+    state.flyingMark = this.#isAsIs ? sent?.cargo : state.merged;
+    state.flyingMembers = state.members;
+    const body = sent?.body ?? bodyOfValues(objectText(state.members));
+    return { body, revision: state.flying };
+  }
 
-    acknowledged(lane, revision) {
-      const state = of(lane);
-      const covered = state.pending.findIndex((pending) => pending.revision > revision);
-      const published = state.pending.splice(0, covered === -1 ? state.pending.length : covered);
-      const mark = state.flyingMark;
-      state.good = state.flyingMembers;
-      if (isMerging && mark !== undefined && isAfter(mark, state.published)) {
-        state.published = { seq: mark.seq, index: mark.index };
-        core.store(`published/${factName(lane)}`, `${mark.seq} ${mark.index}`);
-      }
-      for (const { cargo } of published) core.settle(cargo, delivered);
-      rest(lane, state);
-    },
+  acknowledged(lane: Lane, revision: number): void {
+    const state = this.#of(lane);
+    const covered = state.pending.findIndex((pending) => pending.revision > revision);
+    const published = state.pending.splice(0, covered === -1 ? state.pending.length : covered);
+    const mark = state.flyingMark;
+    state.good = state.flyingMembers;
+    if (this.#isMerging && mark !== undefined && isAfter(mark, state.published)) {
+      state.published = { seq: mark.seq, index: mark.index };
+      this.#core.store(`published/${factName(lane)}`, `${mark.seq} ${mark.index}`);
+    }
+    for (const { cargo } of published) this.#core.settle(cargo, delivered);
+    this.#rest(lane, state);
+  }
 
-    returned(lane) {
-      rest(lane, of(lane));
-    },
+  /** The publish was lost or taken back. */
+  returned(lane: Lane): void {
+    this.#rest(lane, this.#of(lane));
+  }
 
-    condemn(lane, revision, fate) {
-      const state = of(lane);
-      const isOfIt = (pending: Pending) =>
-        isMerging && !isAsIs ? pending.revision <= revision : pending.revision === revision;
-      const others = state.pending.filter((pending) => !isOfIt(pending));
-      for (const pending of state.pending.splice(0, state.pending.length, ...others)) {
-        if (isOfIt(pending)) core.settle(pending.cargo, fate);
-      }
-      if (isMerging && !isAsIs) revert(lane, state);
-      rest(lane, state);
-    },
+  /** The document of this revision will never do: the last good one stays, with what was reported since. */
+  condemn(lane: Lane, revision: number, fate: Fate): void {
+    const state = this.#of(lane);
+    const isOfIt = (pending: Pending) =>
+      this.#isMerging && !this.#isAsIs ? pending.revision <= revision : pending.revision === revision;
+    const others = state.pending.filter((pending) => !isOfIt(pending));
+    for (const pending of state.pending.splice(0, state.pending.length, ...others)) {
+      if (isOfIt(pending)) this.#core.settle(pending.cargo, fate);
+    }
+    if (this.#isMerging && !this.#isAsIs) this.#revert(lane, state);
+    this.#rest(lane, state);
+  }
 
-    giveUp(lane, fate) {
-      for (const { cargo } of lane.state?.pending.splice(0) ?? []) core.settle(cargo, fate);
-    },
+  /** Gives everything that waits this fate instead. */
+  giveUp(lane: Lane, fate: Fate): void {
+    for (const { cargo } of lane.state?.pending.splice(0) ?? []) this.#core.settle(cargo, fate);
+  }
 
-    sending(lane) {
-      const { state } = lane;
-      if (state === undefined || state.flying === 0) return [];
-      return state.pending.filter(({ revision }) => revision <= state.flying).map(({ cargo }) => cargo.seq);
-    },
+  /** Records whose reports are in the publish under way. */
+  sending(lane: Lane): readonly number[] {
+    const { state } = lane;
+    if (state === undefined || state.flying === 0) return [];
+    return state.pending.filter(({ revision }) => revision <= state.flying).map(({ cargo }) => cargo.seq);
+  }
 
-    withdraw(lane, seqs) {
-      const { state } = lane;
-      if (state === undefined || !state.pending.some(({ cargo }) => seqs.has(cargo.seq))) return;
-      for (const pending of state.pending.splice(0)) {
-        if (seqs.has(pending.cargo.seq)) core.settle(pending.cargo, droppedFull);
-        else state.pending.push(pending);
-      }
-    },
-  };
+  /** Takes out the reports of these records. What they said stays merged: it goes with what is reported next. */
+  withdraw(lane: Lane, seqs: ReadonlySet<number>): void {
+    const { state } = lane;
+    if (state === undefined || !state.pending.some(({ cargo }) => seqs.has(cargo.seq))) return;
+    for (const pending of state.pending.splice(0)) {
+      if (seqs.has(pending.cargo.seq)) this.#core.settle(pending.cargo, droppedFull);
+      else state.pending.push(pending);
+    }
+  }
 
-  function of(lane: Lane): ReportedDocument {
+  get #intervalMs() {
+    return Math.max(this.#core.options.rules.state.interval, this.#core.options.upstream.limits.stateIntervalMs ?? 0);
+  }
+
+  get #maxBytes() {
+    return this.#core.options.upstream.limits.stateBytes ?? Number.POSITIVE_INFINITY;
+  }
+
+  get #isMerging() {
+    return this.#core.adapt.state === "merge";
+  }
+
+  get #isAsIs() {
+    return this.#isMerging && this.#core.options.rules.state.mode === "as-is";
+  }
+
+  #of(lane: Lane): ReportedDocument {
     lane.state ??= {
       members: new Map(),
       merged: undefined,
@@ -206,35 +226,35 @@ export function createReportedState(core: Core, wake: (lane: Lane) => void): Rep
   }
 
   /** Takes what was condemned out of the document again. */
-  function revert(lane: Lane, state: ReportedDocument): void {
+  #revert(lane: Lane, state: ReportedDocument): void {
     const { good, flyingMembers, members } = state;
     if (good === undefined) return;
     state.members = new Map(good);
     for (const [key, value] of members) if (flyingMembers.get(key) !== value) state.members.set(key, value);
     if (state.merged === undefined) return;
     const { seq, index } = state.merged;
-    core.store(`reported/${factName(lane)}`, `${seq} ${index} ${objectText(state.members)}`);
+    this.#core.store(`reported/${factName(lane)}`, `${seq} ${index} ${objectText(state.members)}`);
   }
 
   /** The cloud counts the interval from its acknowledgement. */
-  function rest(lane: Lane, state: ReportedDocument): void {
+  #rest(lane: Lane, state: ReportedDocument): void {
     state.flying = 0;
-    state.clearAtMs = core.nowMs + intervalMs;
-    core.alarms.cancel(state.alarm);
-    state.alarm = core.alarms.set(state.clearAtMs, () => wake(lane));
+    state.clearAtMs = this.#core.nowMs + this.#intervalMs;
+    this.#core.alarms.cancel(state.alarm);
+    state.alarm = this.#core.alarms.set(state.clearAtMs, () => this.#parts.dispatch.wake(lane));
   }
 
-  function refuse(lane: Lane, cargo: Cargo): void {
+  #refuse(lane: Lane, cargo: Cargo): void {
     const reason = "oversize";
-    core.report("warn", "state-oversize", { device: lane.device, maxBytes });
+    this.#core.report("warn", "state-oversize", { device: lane.device, maxBytes: this.#maxBytes });
     if (lane.device === undefined) {
-      core.settle(cargo, { kind: "quarantined", reason });
+      this.#core.settle(cargo, { kind: "quarantined", reason });
       return;
     }
-    if (!lane.hasHeld) core.store(`waiting/${factName(lane)}`, reason);
+    if (!lane.hasHeld) this.#core.store(`waiting/${factName(lane)}`, reason);
     lane.hasHeld = true;
     lane.heldAgain += 1;
-    core.settle(cargo, { kind: "held", device: lane.device, reason });
+    this.#core.settle(cargo, { kind: "held", device: lane.device, reason });
   }
 }
 
