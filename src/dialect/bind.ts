@@ -1,8 +1,9 @@
+import type { Decoded } from "../message/decoded.ts";
 import type { DeviceId, Direction, Message, MessageKind } from "../message/message.ts";
 import type { Packet, Subscription } from "../message/packet.ts";
 import { bindTopic } from "./bound-topic.ts";
 import { decodeMatch } from "./decode.ts";
-import type { BoundDialect, Dialect, Encoded, Subscribable } from "./dialect.ts";
+import type { BoundDialect, Dialect, Encoded, Explanation, Subscribable } from "./dialect.ts";
 import { compileEncode, type RulePrinter } from "./encode.ts";
 import { explainPacket } from "./explain.ts";
 import { type BoundRule, createRoutes } from "./routes.ts";
@@ -10,8 +11,15 @@ import type { Rule } from "./rule.ts";
 import type { SharedTopics } from "./shared-topics.ts";
 import { fillTemplate, relateTopics } from "./topic-template.ts";
 
+/** What binding needs of a dialect. */
+interface DialectRules {
+  /** In the order in which a message tries them. */
+  readonly inOrder: readonly Rule[];
+  readonly topics: SharedTopics;
+}
+
 /**
- * Binds a dialect to one gateway. `inOrder` are its rules in the order in which a message tries them.
+ * Binds a dialect to one gateway.
  *
  * Thousands of gateways are bound, and most say little: what does not name the gateway is shared, and what does is made
  * when it is first wanted.
@@ -19,67 +27,126 @@ import { fillTemplate, relateTopics } from "./topic-template.ts";
 export function bindDialect(
   dialect: Dialect,
   values: Readonly<Record<string, string>>,
-  { inOrder, topics }: { readonly inOrder: readonly Rule[]; readonly topics: SharedTopics },
+  rules: DialectRules,
 ): BoundDialect {
-  const gateway = values["gateway"] ?? "gateway";
-  const printers: Printers = {};
-  let bound: readonly BoundRule[] | undefined;
-  let heard: readonly BoundRule[] | undefined;
-  let granted: readonly BoundRule[] | undefined;
-  const routes: Partial<Record<Direction, ReturnType<typeof createRoutes>>> = {};
-
-  const allBound = () => {
-    bound ??= topics.bind(values);
-    return bound;
-  };
-  const going = (direction: Direction) => allBound().filter(({ rule }) => rule.direction === direction);
-  const route = (direction: Direction, topic: string) => {
-    routes[direction] ??= createRoutes(going(direction));
-    return routes[direction](topic);
-  };
-  const allHeard = () => {
-    heard ??= going("down").filter(({ rule }) => rule.isSubscribable);
-    return heard;
-  };
-  const allGranted = () => {
-    granted ??= going("down").flatMap(({ rule }) =>
-      rule.granted.map((topic): BoundRule => ({ rule, topic: bindTopic(topic, values) })),
-    );
-    return granted;
-  };
-  const printersFor = (kind: MessageKind) => {
-    printers[kind] ??= compilePrinters(kind, { bound: allBound(), inOrder, values });
-    return printers[kind];
-  };
-
-  return {
-    dialect,
-    ...filledIn(dialect, values),
-    decode: (direction, packet) => {
-      const match = route(direction, packet.topic);
-      return match === undefined ? { kind: "unknownTopic", topic: packet.topic } : decodeMatch(match, packet, gateway);
-    },
-    encode: (message) => encode(printersFor(message.kind), message, dialect.name),
-    filtersFor: (kind, device) => filtersFor(allHeard(), kind, device, gateway),
-    subscribable: (filter) =>
-      subscribable(allHeard(), filter, gateway) ?? lenient(subscribable(allGranted(), filter, gateway)),
-    resembles: (direction, topic) => {
-      if (/[+#]/.test(topic)) return false;
-      const levels = topic.split("/");
-      return topics.loose(direction).some((one) => one.match(levels) !== undefined);
-    },
-    explain: (direction, packet: Pick<Packet, "topic" | "payload">) =>
-      explainPacket({ direction, packet, gateway, bound: allBound(), match: route(direction, packet.topic) }),
-  };
+  return new GatewayDialect(dialect, values, rules);
 }
 
-function filledIn({ connection }: Dialect, values: Readonly<Record<string, string>>) {
-  const filled: { url?: string; clientId?: string; username?: string; audience?: string } = {};
-  for (const key of ["url", "clientId", "username", "audience"] as const) {
-    const template = connection[key];
-    if (template !== undefined) filled[key] = fillTemplate(template, values);
+type Route = ReturnType<typeof createRoutes>;
+
+class GatewayDialect implements BoundDialect {
+  readonly dialect: Dialect;
+  readonly #values: Readonly<Record<string, string>>;
+  readonly #rules: DialectRules;
+  #bound: readonly BoundRule[] | undefined;
+  #heard: readonly BoundRule[] | undefined;
+  #granted: readonly BoundRule[] | undefined;
+  #up: Route | undefined;
+  #down: Route | undefined;
+  #printers: Printers | undefined;
+
+  constructor(dialect: Dialect, values: Readonly<Record<string, string>>, rules: DialectRules) {
+    this.dialect = dialect;
+    this.#values = values;
+    this.#rules = rules;
   }
-  return filled;
+
+  get url(): string | undefined {
+    return this.#filledIn("url");
+  }
+
+  get clientId(): string | undefined {
+    return this.#filledIn("clientId");
+  }
+
+  get username(): string | undefined {
+    return this.#filledIn("username");
+  }
+
+  get audience(): string | undefined {
+    return this.#filledIn("audience");
+  }
+
+  decode(direction: Direction, packet: Pick<Packet, "topic" | "payload">): Decoded {
+    const match = this.#route(direction, packet.topic);
+    if (match === undefined) return { kind: "unknownTopic", topic: packet.topic };
+    return decodeMatch(match, packet, this.#gateway);
+  }
+
+  encode(message: Message): Encoded {
+    return encode(this.#printersFor(message.kind), message, this.dialect.name);
+  }
+
+  filtersFor(kind: MessageKind, device?: DeviceId): readonly Subscription[] {
+    return filtersFor(this.#allHeard(), kind, device, this.#gateway);
+  }
+
+  subscribable(filter: string): Subscribable | undefined {
+    return (
+      subscribable(this.#allHeard(), filter, this.#gateway) ??
+      lenient(subscribable(this.#allGranted(), filter, this.#gateway))
+    );
+  }
+
+  resembles(direction: Direction, topic: string): boolean {
+    if (/[+#]/.test(topic)) return false;
+    const levels = topic.split("/");
+    return this.#rules.topics.loose(direction).some((one) => one.match(levels) !== undefined);
+  }
+
+  explain(direction: Direction, packet: Pick<Packet, "topic" | "payload">): Explanation {
+    const match = this.#route(direction, packet.topic);
+    return explainPacket({ direction, packet, gateway: this.#gateway, bound: this.#allBound(), match });
+  }
+
+  get #gateway(): string {
+    return this.#values["gateway"] ?? "gateway";
+  }
+
+  #filledIn(key: "url" | "clientId" | "username" | "audience"): string | undefined {
+    const template = this.dialect.connection[key];
+    return template === undefined ? undefined : fillTemplate(template, this.#values);
+  }
+
+  #allBound(): readonly BoundRule[] {
+    this.#bound ??= this.#rules.topics.bind(this.#values);
+    return this.#bound;
+  }
+
+  #going(direction: Direction): readonly BoundRule[] {
+    return this.#allBound().filter(({ rule }) => rule.direction === direction);
+  }
+
+  #route(direction: Direction, topic: string): ReturnType<Route> {
+    if (direction === "up") {
+      this.#up ??= createRoutes(this.#going("up"));
+      return this.#up(topic);
+    }
+    this.#down ??= createRoutes(this.#going("down"));
+    return this.#down(topic);
+  }
+
+  #allHeard(): readonly BoundRule[] {
+    this.#heard ??= this.#going("down").filter(({ rule }) => rule.isSubscribable);
+    return this.#heard;
+  }
+
+  #allGranted(): readonly BoundRule[] {
+    this.#granted ??= this.#going("down").flatMap(({ rule }) =>
+      rule.granted.map((topic): BoundRule => ({ rule, topic: bindTopic(topic, this.#values) })),
+    );
+    return this.#granted;
+  }
+
+  #printersFor(kind: MessageKind): readonly Printer[] {
+    this.#printers ??= {};
+    this.#printers[kind] ??= compilePrinters(kind, {
+      bound: this.#allBound(),
+      inOrder: this.#rules.inOrder,
+      values: this.#values,
+    });
+    return this.#printers[kind];
+  }
 }
 
 interface Printer {

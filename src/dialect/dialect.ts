@@ -85,10 +85,10 @@ export interface Subscribable {
 /** A dialect of one gateway. */
 export interface BoundDialect {
   readonly dialect: Dialect;
-  readonly url?: string;
-  readonly clientId?: string;
-  readonly username?: string;
-  readonly audience?: string;
+  readonly url: string | undefined;
+  readonly clientId: string | undefined;
+  readonly username: string | undefined;
+  readonly audience: string | undefined;
   /** Says what a packet means. Payload bytes are not copied: an opaque `body` is the payload itself. */
   decode(direction: Direction, packet: Pick<Packet, "topic" | "payload">): Decoded;
   /** Prints one message; `unrepresentable` when it would read back as something else, or lacks what its form needs. */
