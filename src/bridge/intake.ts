@@ -37,17 +37,22 @@ export interface IntakeParts {
   readonly arrived: (record: SpoolRecord, decoded: Decoded, connection: number) => void;
 }
 
-/** A packet from the gateway, read, and what is to become of it. */
-interface Decided {
+/** A packet from the gateway, and what has become of it so far. */
+interface Taken {
+  readonly client: LocalClient;
   readonly packet: Packet;
+  readonly exchange: Exchange;
+  readonly startedMs: number;
   /** What the gateway said. */
-  readonly said: Decoded;
+  said: Decoded;
   /** The same in the words of the upstream side. */
-  readonly decoded: Decoded;
+  decoded: Decoded;
   /** What the deployment's mapping decided. */
-  readonly fates: ReadonlyMap<number, Fate>;
-  readonly admission: Admission;
+  decided: ReadonlyMap<number, Fate>;
 }
+
+const unread: Decoded = { kind: "unknownTopic", topic: "" };
+const undecided: ReadonlyMap<number, Fate> = new Map();
 
 /** A defect here: what it was about is kept for those who can look. */
 export const internalError = { kind: "quarantined", reason: "internal error" } as const;
@@ -63,8 +68,8 @@ const setAside: Admission = {
  * What a gateway sends, up to the answer that it gets: read, admitted, and on disk if it is to be kept. Packets become
  * records in the order in which they came, also where one has to wait for a device's token to be looked at.
  *
- * Nearly all packets wait for nothing but the disk. An async function on their way would cost each as much as reading it:
- * so only what is rare is one.
+ * Nearly all packets wait for nothing but the disk. A promise on their way would cost each as much as reading it: so only
+ * what is rare has one.
  */
 export class Intake {
   readonly #parts: IntakeParts;
@@ -77,102 +82,99 @@ export class Intake {
 
   /** Answers once the packet is safe on disk, or is not to be kept. */
   take(client: LocalClient, packet: Packet, exchange: Exchange): void {
-    const { underWay } = this.#parts;
-    underWay.packets += 1;
+    this.#parts.underWay.packets += 1;
     const startedMs = performance.now();
-    let taken: Promise<Verdict>;
-    try {
-      taken = this.#take(client, packet, exchange.packetId);
-    } catch (error) {
-      taken = Promise.reject(error);
-    }
-    taken.then(
-      (verdict) => exchange.answer(this.#answer(verdict, packet.qos, startedMs)),
-      () => {
-        underWay.packets -= 1;
-        exchange.answer({ kind: "close" });
-      },
-    );
+    this.#takeInTurn({ client, packet, exchange, startedMs, said: unread, decoded: unread, decided: undecided });
   }
 
-  #take(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
-    if (this.#proof !== undefined) return this.#takeInTurn(client, packet, packetId);
-    const { connection, protocol } = client;
+  #takeInTurn(taken: Taken): void {
+    if (this.#proof === undefined) this.#take(taken);
+    else this.#proof.then(() => this.#takeInTurn(taken));
+  }
+
+  #take(taken: Taken): void {
+    const { id, log, mapping, now, read } = this.#parts;
+    const { packet } = taken;
+    const { connection, protocol } = taken.client;
     const { topic, qos, payload } = packet;
-    const nowMs = this.#parts.now();
-    const arrival: Arrival = { protocol, connection, nowMs, topic, qos, packetId, bytes: payload.length };
-    const decided = this.#decide(packet, arrival);
-    const { verify } = decided.admission;
-    if (verify === undefined) return this.#keep(decided, connection);
-    const taken = this.#prove(decided, arrival, verify).then((proven) => this.#keep(proven, connection));
-    // Everything behind it waits until it is in the spool, so that the order stays.
-    const over = () => {
-      this.#proof = undefined;
-    };
-    this.#proof = taken.then(over, over);
-    return taken;
-  }
-
-  async #takeInTurn(client: LocalClient, packet: Packet, packetId: number): Promise<Verdict> {
-    while (this.#proof !== undefined) await this.#proof;
-    return this.#take(client, packet, packetId);
-  }
-
-  #decide(packet: Packet, arrival: Arrival): Decided {
-    const { id, log, mapping, read } = this.#parts;
-    const said = read(packet);
-    reportUnread(log, { gateway: id, packet, decoded: said });
-    const { decoded, fates } = outward(mapping, said);
-    return this.#admit({ packet, said, decoded, fates }, arrival);
+    const { packetId } = taken.exchange;
+    const arrival: Arrival = { protocol, connection, nowMs: now(), topic, qos, packetId, bytes: payload.length };
+    let admission: Admission;
+    try {
+      taken.said = read(packet);
+      reportUnread(log, { gateway: id, packet, decoded: taken.said });
+      const outside = outward(mapping, taken.said);
+      taken.decoded = outside.decoded;
+      taken.decided = outside.fates;
+      admission = this.#admit(taken, arrival);
+    } catch {
+      this.#answer(taken, { kind: "close" });
+      return;
+    }
+    if (admission.verify === undefined) this.#keep(taken, admission);
+    else this.#prove(taken, arrival, admission.verify);
   }
 
   /** A packet that the rules cannot stand is kept for those who can look: refused, it would come again and again. */
-  #admit({ packet, said, decoded, fates }: Omit<Decided, "admission">, arrival: Arrival): Decided {
+  #admit(taken: Taken, arrival: Arrival): Admission {
     const { engine, id, log, perform, trace } = this.#parts;
+    const { decided, packet, said } = taken;
     try {
-      const admission = engine.admit(decoded, arrival.protocol, arrival);
+      const admission = engine.admit(taken.decoded, arrival.protocol, arrival);
       // What is not kept is told of before what it causes; what is, with the number of its record.
       if (!admission.journal && admission.verify === undefined)
         trace.cameIn("local", packet, said, { fates: admission.fates });
       if (admission.effects !== undefined) perform(admission.effects);
-      return { packet, said, decoded, fates, admission: withFates(admission, fates) };
+      return withFates(admission, decided);
     } catch (error) {
       log.error({ gateway: id, during: "admit", err: error }, "internal-error");
-      return { packet, said, decoded: { kind: "unknownTopic", topic: arrival.topic }, fates, admission: setAside };
+      taken.decoded = { kind: "unknownTopic", topic: arrival.topic };
+      return setAside;
     }
   }
 
-  /** Admits a packet once its token has been looked at. */
-  async #prove(decided: Decided, arrival: Arrival, { device, token }: NonNullable<Admission["verify"]>) {
+  /** Admits a packet once its token has been looked at. Everything behind it waits until then, so that the order stays. */
+  #prove(taken: Taken, arrival: Arrival, { device, token }: NonNullable<Admission["verify"]>): void {
     const { id, now, verifyDevice } = this.#parts;
-    const fault = await verifyDevice(id, device, token).catch(() => "it could not be checked");
-    return this.#admit(decided, { ...arrival, nowMs: now(), proof: fault === undefined ? {} : { fault } });
+    this.#proof = verifyDevice(id, device, token)
+      .catch(() => "it could not be checked")
+      .then((fault) => {
+        const proof = fault === undefined ? {} : { fault };
+        this.#proof = undefined;
+        this.#keep(taken, this.#admit(taken, { ...arrival, nowMs: now(), proof }));
+      });
   }
 
   /** Writes it down, if it is to be kept, and hands it on. */
-  #keep({ admission, decoded, packet, said }: Decided, connection: number): Promise<Verdict> {
-    const { arrived, local, now, spool, trace } = this.#parts;
+  #keep(taken: Taken, admission: Admission): void {
+    const { local, now, spool } = this.#parts;
+    const { packet } = taken;
     const { count, fates, priority, verdict } = admission;
-    if (!admission.journal) return this.#count(admission);
+    if (!admission.journal) {
+      this.#count(admission).then(
+        () => this.#answer(taken, verdict),
+        () => this.#answer(taken, { kind: "close" }),
+      );
+      return;
+    }
     const dialect = local.dialect.name;
-    const arrival = { packet, arrivedMs: now(), dialect, count, priority, fates };
-    return new Promise((resolve, reject) => {
-      spool.append(arrival, (record, error) => {
-        try {
-          if (record === undefined) {
-            trace.cameIn("local", packet, said);
-            resolve(this.#refused(packet, count, error));
-            return;
-          }
-          trace.cameIn("local", packet, said, { record: record.seq, fates });
-          arrived(record, decoded, connection);
-          trace.followed();
-          resolve(verdict);
-        } catch (defect) {
-          reject(defect);
-        }
-      });
+    spool.append({ packet, arrivedMs: now(), dialect, count, priority, fates }, (record, error) => {
+      if (record === undefined) this.#refused(taken, count, error);
+      else this.#kept(taken, record, admission);
     });
+  }
+
+  #kept(taken: Taken, record: SpoolRecord, { fates, verdict }: Admission): void {
+    const { arrived, trace } = this.#parts;
+    try {
+      trace.cameIn("local", taken.packet, taken.said, { record: record.seq, fates });
+      arrived(record, taken.decoded, taken.client.connection);
+      trace.followed();
+    } catch {
+      this.#answer(taken, { kind: "close" });
+      return;
+    }
+    this.#answer(taken, verdict);
   }
 
   async #count({ fates, verdict }: Admission): Promise<Verdict> {
@@ -181,20 +183,25 @@ export class Intake {
     return verdict;
   }
 
-  async #refused(packet: Packet, count: number, error: unknown): Promise<Verdict> {
-    const { id, log, spool } = this.#parts;
+  #refused(taken: Taken, count: number, error: unknown): void {
+    const { id, log, spool, trace } = this.#parts;
+    const { packet, said } = taken;
+    trace.cameIn("local", packet, said);
     log.error({ gateway: id, topic: packet.topic, err: error }, "spool-refused");
-    if (packet.qos > 0) return { kind: "close", code: 0x97 };
-    await spool.count(count, { kind: "dropped", reason: "full" }).catch(() => undefined);
-    return { kind: "acknowledge" };
+    if (packet.qos > 0) this.#answer(taken, { kind: "close", code: 0x97 });
+    else {
+      const answer = () => this.#answer(taken, { kind: "acknowledge" });
+      spool.count(count, { kind: "dropped", reason: "full" }).then(answer, answer);
+    }
   }
 
-  /** The last thing done before the answer goes. */
-  #answer(verdict: Verdict, qos: Packet["qos"], startedMs: number): Verdict {
-    this.#parts.underWay.packets -= 1;
-    const hasPuback = qos > 0 && (verdict.kind === "acknowledge" || verdict.kind === "reject");
-    if (hasPuback) this.#parts.latency.puback.observeMs(performance.now() - startedMs);
-    return verdict;
+  /** The last thing done. */
+  #answer({ exchange, packet, startedMs }: Taken, verdict: Verdict): void {
+    const { latency, underWay } = this.#parts;
+    underWay.packets -= 1;
+    const hasPuback = packet.qos > 0 && (verdict.kind === "acknowledge" || verdict.kind === "reject");
+    if (hasPuback) latency.puback.observeMs(performance.now() - startedMs);
+    exchange.answer(verdict);
   }
 }
 
