@@ -54,11 +54,13 @@ export class Probe {
         address: parseAddress(access.url),
         tls: access.tls,
         protocol,
-        keepaliveMs: access.keepaliveMs,
-        connectTimeoutMs: Math.min(access.connectTimeoutMs, patienceMs),
-        // Who asks gives up earlier, and knows what a silence means.
-        answerTimeoutMs: 10 * patienceMs,
-        maxInboundBytes: 1024 * 1024,
+        limits: {
+          keepaliveMs: access.keepaliveMs,
+          connectTimeoutMs: Math.min(access.connectTimeoutMs, patienceMs),
+          // Who asks gives up earlier, and knows what a silence means.
+          answerTimeoutMs: 10 * patienceMs,
+          maxInboundBytes: 1024 * 1024,
+        },
         login,
         outbox: this.#outbox,
         timers: systemTimers,
@@ -107,7 +109,7 @@ export class Probe {
   /** Disconnects; resolves when the socket is gone. */
   async end(): Promise<void> {
     this.#session.end({ reason: "shutdown", detail: "the diagnosis is over" });
-    await this.#session.gone;
+    await this.#session.gone();
   }
 
   #ask(send: (token: number) => void): Promise<readonly number[]> {

@@ -128,8 +128,8 @@ function dialOnce(options: DialOptions, look: (socket: Socket) => Finding): Prom
     const dialed = dial(options, {
       connected: () => done(look(dialed.socket)),
       data: () => {},
-      drain: () => {},
-      ended: (failure) => done(failure ?? { reason: "closed", detail: `closed before ${dialed.stage}` }),
+      drained: () => {},
+      closed: (failure) => done(failure ?? { reason: "closed", detail: `closed before ${dialed.stage}` }),
     });
     const timer = setTimeout(
       () => done({ reason: "timeout", detail: `no ${dialed.stage} within ${patienceMs / 1000} s` }),

@@ -11,35 +11,47 @@ const flatPolicies: readonly ReconnectPolicy[] = [
   { reason: "elimination", firstMs: 1000, capMs: 1000, jitterMs: 1000 },
 ];
 
-/** How long to wait before the next attempt to connect. */
-export interface Backoff {
-  /** Milliseconds to wait after a connection or an attempt ended for `reason`. Each call counts as one failure. */
-  next(reason: string): number;
-  /** Starts over: the connection has been stable. */
-  reset(): void;
-}
-
 /**
- * Waits that grow per reason, by the policies of a dialect.
+ * How long to wait before the next attempt to connect: times that grow per reason, by the policies of a dialect.
  *
  * A policy fits its own `reason`; failing that, the word before a number (`connack` for `connack-5`), then `default`.
  */
-export function createBackoff(policies: readonly ReconnectPolicy[], random: () => number): Backoff {
-  const tries = new Map<string, number>();
-  const policyFor = (reason: string) =>
-    policies.find((policy) => policy.reason === reason) ??
-    flatPolicies.find((policy) => policy.reason === reason) ??
-    policies.find((policy) => policy.reason === reason.replace(/-\d+$/, "")) ??
-    policies.find((policy) => policy.reason === "default") ??
-    defaultPolicy;
-  return {
-    next(reason) {
-      const { firstMs, capMs, jitterMs, quickTries = 1 } = policyFor(reason);
-      const failures = tries.get(reason) ?? 0;
-      if (!flatPolicies.some((policy) => policy.reason === reason)) tries.set(reason, failures + 1);
-      const doublings = Math.max(0, failures - Math.max(1, quickTries) + 1);
-      return Math.min(firstMs * 2 ** doublings, capMs) + random() * jitterMs;
-    },
-    reset: () => tries.clear(),
-  };
+export class Backoff {
+  readonly #policies: readonly ReconnectPolicy[];
+  readonly #random: () => number;
+  /** Failures by reason; none while the connection is stable. */
+  #failures: Map<string, number> | undefined;
+
+  constructor(policies: readonly ReconnectPolicy[], random: () => number) {
+    this.#policies = policies;
+    this.#random = random;
+  }
+
+  /** Milliseconds to wait after a connection or an attempt ended for `reason`. Each call counts as one failure. */
+  next(reason: string): number {
+    const { firstMs, capMs, jitterMs, quickTries = 1 } = this.#policyFor(reason);
+    const failures = this.#failures?.get(reason) ?? 0;
+    if (!flatPolicies.some((policy) => policy.reason === reason)) {
+      this.#failures ??= new Map();
+      this.#failures.set(reason, failures + 1);
+    }
+    const doublings = Math.max(0, failures - Math.max(1, quickTries) + 1);
+    return Math.min(firstMs * 2 ** doublings, capMs) + this.#random() * jitterMs;
+  }
+
+  /** Starts over: the connection has been stable. */
+  reset(): void {
+    this.#failures = undefined;
+  }
+
+  #policyFor(reason: string): ReconnectPolicy {
+    const policies = this.#policies;
+    return (
+      policies.find((policy) => policy.reason === reason) ??
+      flatPolicies.find((policy) => policy.reason === reason) ??
+      policies.find((policy) => policy.reason === reason.replace(/-\d+$/, "")) ??
+      policies.find((policy) => policy.reason === "default") ??
+      defaultPolicy
+    );
+  }
 }

@@ -1,16 +1,16 @@
 import type { Packet, Subscription } from "../message/packet.ts";
 import type { ReconnectPolicy } from "../message/traits.ts";
-import { type Backoff, createBackoff } from "./backoff.ts";
+import { Backoff } from "./backoff.ts";
 import { ClockDoubt, certificateAdvice } from "./clock-doubt.ts";
 import { type Address, parseAddress, type UpstreamTls } from "./dial.ts";
 import type { Failure } from "./failure.ts";
 import type { Login, LoginSource } from "./login.ts";
 import { Outbox } from "./outbox.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionHandlers, type SessionLimits } from "./session.ts";
 import { systemTimers, type Timers } from "./timers.ts";
 import type { Turnstile } from "./turnstile.ts";
 
-/** A connection that lasted so long was no failure. */
+/** A connection that lasted so long was no failure: what ended it begins anew with its waits. */
 const stableMs = 60_000;
 /** As many short lives in a row, without anything outstanding, make an identity war. */
 const shortLivesOfWar = 3;
@@ -119,11 +119,16 @@ export function openUpstream(options: UpstreamConnectionOptions, handlers: Upstr
   return new Connection(options, handlers);
 }
 
-class Connection implements UpstreamConnection {
+/** It is itself what its sessions tell: see there. */
+class Connection implements UpstreamConnection, SessionHandlers {
   state: UpstreamConnection["state"] = "connecting";
   lastProvenMs: number | undefined;
   expiresAtMs: number | undefined;
-  readonly #options: UpstreamConnectionOptions;
+  readonly #tls: UpstreamTls | undefined;
+  readonly #protocol: 3 | 4 | 5;
+  readonly #limits: SessionLimits;
+  readonly #login: LoginSource;
+  readonly #turnstile: Turnstile | undefined;
   readonly #address: Address;
   readonly #handlers: UpstreamHandlers;
   readonly #now: () => number;
@@ -136,24 +141,31 @@ class Connection implements UpstreamConnection {
   /** Counts sessions: inbound handles carry it, so that those of an earlier one are recognised. */
   #generation = 0;
   #openedAtMs: number | undefined;
+  /** When the login of the session was made, Unix ms. */
+  #loginMs = 0;
   #shortLives = 0;
   #stopWaiting: (() => void) | undefined;
   /** The attempt's place in the turnstile. */
   #through: (() => void) | undefined;
   #isWaiting = false;
-  #stopStable: (() => void) | undefined;
   #stopRenewal: (() => void) | undefined;
   #closing: Promise<void> | undefined;
   #isSettled: (() => void) | undefined;
 
   constructor(options: UpstreamConnectionOptions, handlers: UpstreamHandlers) {
-    this.#options = options;
+    const { tls, protocol, keepaliveMs, connectTimeoutMs, login, turnstile } = options;
+    const { answerTimeoutMs = 30_000, maxInboundBytes = 1024 * 1024 } = options;
+    this.#tls = tls;
+    this.#protocol = protocol;
+    this.#limits = { keepaliveMs, connectTimeoutMs, answerTimeoutMs, maxInboundBytes };
+    this.#login = login;
+    this.#turnstile = turnstile;
     this.#address = parseAddress(options.url);
     this.#handlers = handlers;
     this.#now = options.now ?? Date.now;
     this.#random = options.random ?? Math.random;
     this.#timers = options.timers ?? systemTimers;
-    this.#backoff = createBackoff(options.reconnects, this.#random);
+    this.#backoff = new Backoff(options.reconnects, this.#random);
     void this.#attempt();
   }
 
@@ -218,22 +230,22 @@ class Connection implements UpstreamConnection {
 
   async #attempt(): Promise<void> {
     this.state = "connecting";
-    const { turnstile } = this.#options;
-    if (turnstile !== undefined) {
-      const through = await turnstile.enter();
+    if (this.#turnstile !== undefined) {
+      const through = await this.#turnstile.enter();
       if (this.#closing !== undefined) return through();
       this.#through = through;
     }
     let login: Login;
     try {
-      login = await this.#options.login(this.#clock.reach);
+      login = await this.#login(this.#clock.reach);
     } catch (error) {
-      if (this.#closing === undefined) this.#ended({ reason: "credentials", detail: describe(error) }, false);
+      if (this.#closing === undefined) this.ended({ reason: "credentials", detail: describe(error) }, false);
       return;
     }
     if (this.#closing !== undefined) return this.#leaveTurnstile();
     this.expiresAtMs = login.expiresAtMs;
-    this.#connect(login, this.#now());
+    this.#loginMs = this.#now();
+    this.#connect(login);
   }
 
   #leaveTurnstile(): void {
@@ -241,40 +253,43 @@ class Connection implements UpstreamConnection {
     this.#through = undefined;
   }
 
-  #connect(login: Login, loginMs: number): void {
-    const { tls, protocol, keepaliveMs, connectTimeoutMs } = this.#options;
-    const { answerTimeoutMs = 30_000, maxInboundBytes = 1024 * 1024 } = this.#options;
-    const generation = ++this.#generation;
+  #connect(login: Login): void {
+    this.#generation += 1;
     this.#session = new Session(
       {
-        ...{
-          address: this.#address,
-          tls,
-          protocol,
-          keepaliveMs,
-          connectTimeoutMs,
-          answerTimeoutMs,
-          maxInboundBytes,
-          login,
-        },
+        address: this.#address,
+        tls: this.#tls,
+        protocol: this.#protocol,
+        limits: this.#limits,
+        login,
         outbox: this.#outbox,
         timers: this.#timers,
       },
-      {
-        opened: () => this.#opened(loginMs),
-        ended: (failure, byPeer) => this.#ended(failure, byPeer),
-        proven: () => {
-          this.lastProvenMs = this.#now();
-        },
-        acknowledged: (token, code) => this.#handlers.acknowledged(token, code),
-        received: (packet, id) => this.#handlers.received(packet, id === 0 ? 0 : generation * 65_536 + id),
-        subscribed: (token, codes) => this.#handlers.subscribed(token, codes),
-        oversized: (topic, bytes) => this.#handlers.oversized?.(topic, bytes),
-      },
+      this,
     );
   }
 
-  #opened(loginMs: number): void {
+  proven(): void {
+    this.lastProvenMs = this.#now();
+  }
+
+  acknowledged(token: number, code: number): void {
+    this.#handlers.acknowledged(token, code);
+  }
+
+  received(packet: Packet, id: number): void {
+    this.#handlers.received(packet, id === 0 ? 0 : this.#generation * 65_536 + id);
+  }
+
+  subscribed(token: number, codes: readonly number[]): void {
+    this.#handlers.subscribed(token, codes);
+  }
+
+  oversized(topic: string, bytes: number): void {
+    this.#handlers.oversized?.(topic, bytes);
+  }
+
+  opened(): void {
     this.#leaveTurnstile();
     if (!this.#clock.taken()) {
       this.#session?.end({
@@ -286,13 +301,13 @@ class Connection implements UpstreamConnection {
     this.state = "open";
     this.lastProvenMs = this.#now();
     this.#openedAtMs = this.#timers.elapsedMs();
-    this.#stopStable = this.#timers.after(stableMs, () => this.#backoff.reset());
-    this.#renewInTime(loginMs);
+    this.#renewInTime();
     this.#handlers.opened();
   }
 
   /** A token is renewed between half and four fifths of its lifetime, as production clients of these clouds do. */
-  #renewInTime(loginMs: number): void {
+  #renewInTime(): void {
+    const loginMs = this.#loginMs;
     if (this.expiresAtMs === undefined) return;
     const lifetimeMs = this.expiresAtMs - loginMs;
     if (lifetimeMs <= 0) return; // A new one would be no better: let the server decide.
@@ -304,16 +319,18 @@ class Connection implements UpstreamConnection {
     });
   }
 
-  #ended(failure: Failure, byPeer: boolean): void {
+  ended(failure: Failure, byPeer: boolean): void {
     this.#leaveTurnstile();
     const session = this.#session;
     const unacknowledged = session?.inFlight.waiting() ?? [];
     unacknowledged.push(...this.#outbox.clear());
     const { reason, detail } = this.#advised(this.#named(failure, byPeer && session?.inFlight.isEmpty === true));
+    const isStable = this.#openedAtMs !== undefined && this.#timers.elapsedMs() - this.#openedAtMs >= stableMs;
+    if (isStable) this.#backoff.reset();
     this.#session = undefined;
     this.#openedAtMs = undefined;
-    this.#stopStable?.();
     this.#stopRenewal?.();
+    this.#stopRenewal = undefined;
     if (this.#closing !== undefined) {
       this.#settle(session);
       this.#handlers.closed(reason, detail, unacknowledged);
@@ -364,7 +381,7 @@ class Connection implements UpstreamConnection {
     this.state = "closed";
     const settled = this.#isSettled;
     if (session === undefined) settled?.();
-    else void session.gone.then(settled);
+    else void session.gone().then(settled);
   }
 }
 

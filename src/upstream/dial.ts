@@ -17,15 +17,9 @@ export interface UpstreamTls {
 export interface DialHandlers {
   connected(): void;
   data(chunk: Buffer): void;
-  drain(): void;
+  drained(): void;
   /** The socket ended, for whatever reason; called once. `undefined`: the other side closed it in good order. */
-  ended(failure: Failure | undefined): void;
-}
-
-/** A socket on its way or open. `stage` is what it waits for. */
-export interface Dialed {
-  readonly socket: Socket;
-  readonly stage: Stage;
+  closed(failure: Failure | undefined): void;
 }
 
 /** Where to connect. */
@@ -55,32 +49,39 @@ export function parseAddress(text: string): Address {
  *
  * @throws {Error} when the certificates or the key cannot be used.
  */
-export function dial({ address, tls = {} }: DialOptions, handlers: DialHandlers): Dialed {
-  const { host, port, isTls } = address;
-  let stage: Stage = "connection";
-  let failure: Failure | undefined;
-  const socket = isTls ? connectTls({ host, port, ...tlsOptions(tls, host) }) : connect({ host, port });
-  socket.setNoDelay(true);
-  socket.on("connect", () => {
-    stage = isTls ? "TLS handshake" : "CONNACK";
-    if (!isTls) handlers.connected();
-  });
-  socket.on("secureConnect", () => {
-    stage = "CONNACK";
-    handlers.connected();
-  });
-  socket.on("data", handlers.data);
-  socket.on("drain", handlers.drain);
-  socket.on("error", (error) => {
-    failure ??= socketFailure(error, stage);
-  });
-  socket.on("close", () => handlers.ended(failure));
-  return {
-    socket,
-    get stage() {
-      return stage;
-    },
-  };
+export function dial(options: DialOptions, handlers: DialHandlers): Dialed {
+  return new Dialed(options, handlers);
+}
+
+/** A socket on its way or open. */
+export class Dialed {
+  readonly socket: Socket;
+  /** What it waits for. */
+  stage: Stage = "connection";
+  #failure: Failure | undefined;
+
+  constructor({ address, tls = {} }: DialOptions, handlers: DialHandlers) {
+    const { host, port, isTls } = address;
+    const socket = isTls ? connectTls({ host, port, ...tlsOptions(tls, host) }) : connect({ host, port });
+    this.socket = socket;
+    socket.setNoDelay(true);
+    socket.once("connect", () => {
+      this.stage = isTls ? "TLS handshake" : "CONNACK";
+      if (!isTls) handlers.connected();
+    });
+    if (isTls) {
+      socket.once("secureConnect", () => {
+        this.stage = "CONNACK";
+        handlers.connected();
+      });
+    }
+    socket.on("data", (chunk) => handlers.data(chunk));
+    socket.on("drain", () => handlers.drained());
+    socket.on("error", (error) => {
+      this.#failure ??= socketFailure(error, this.stage);
+    });
+    socket.on("close", () => handlers.closed(this.#failure));
+  }
 }
 
 export interface DialOptions {

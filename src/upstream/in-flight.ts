@@ -17,7 +17,11 @@ const codes = { publish, subscribe, unsubscribe } as const;
 const words = [undefined, "publish", "subscribe", "unsubscribe", undefined] as const;
 
 const idCount = 65_535;
-const firstCapacity = 16;
+const firstCapacity = 4;
+/** Numbers of one slot: what it waits for, its token, when it was sent. */
+const width = 3;
+const tokenAt = 1;
+const sentAt = 2;
 
 /**
  * Which packet ids wait for an answer, and for which token, in the order of sending.
@@ -31,9 +35,9 @@ export class InFlight {
   #publishes = 0;
   #unanswered = 0;
   #headSinceMs = Number.NEGATIVE_INFINITY;
-  #kinds = new Uint8Array(firstCapacity);
-  #tokens = new Float64Array(firstCapacity);
-  #sentAt = new Float64Array(firstCapacity);
+  #capacity = firstCapacity;
+  /** A plain array: three typed ones take as much memory as the rest of an idle session. */
+  #slots = emptySlots(firstCapacity);
 
   /** Publishes that wait for their PUBACK, the forgotten ones left out. */
   get publishes(): number {
@@ -57,12 +61,12 @@ export class InFlight {
 
   /** Takes the next packet id. The caller sees to it that one is `free`. */
   add(awaited: Awaited, token: number, atMs: number): number {
-    if (this.#tail - this.#head === this.#kinds.length) this.#grow();
+    if (this.#tail - this.#head === this.#capacity) this.#grow();
     const position = this.#tail++;
-    const slot = position & (this.#kinds.length - 1);
-    this.#kinds[slot] = codes[awaited];
-    this.#tokens[slot] = token;
-    this.#sentAt[slot] = atMs;
+    const slot = this.#slotAt(position);
+    this.#slots[slot] = codes[awaited];
+    this.#slots[slot + tokenAt] = token;
+    this.#slots[slot + sentAt] = atMs;
     if (awaited === "publish") {
       this.#publishes += 1;
       this.#unanswered += 1;
@@ -73,7 +77,7 @@ export class InFlight {
   /** The token of the publish that `id` was taken for and that still waits. */
   tokenOf(id: number): number | undefined {
     const slot = this.#slotOf(id);
-    return slot !== undefined && this.#kinds[slot] === publish ? this.#tokens[slot] : undefined;
+    return slot !== undefined && this.#slots[slot] === publish ? this.#slots[slot + tokenAt] : undefined;
   }
 
   /**
@@ -82,11 +86,11 @@ export class InFlight {
    */
   answer(id: number, awaited: Awaited, atMs: number): number | undefined {
     const slot = this.#slotOf(id);
-    const kind = slot === undefined ? done : (this.#kinds[slot] ?? done);
+    const kind = slot === undefined ? done : (this.#slots[slot] ?? done);
     if (awaited === "publish" && (kind === forgotten || slot === undefined)) {
       // Behind the head are only finished and forgotten ones: while such are open, this is the late answer to one.
       this.#unanswered = Math.max(this.#publishes, this.#unanswered - 1);
-      if (slot !== undefined) this.#kinds[slot] = done;
+      if (slot !== undefined) this.#slots[slot] = done;
       return undefined;
     }
     if (slot === undefined || kind !== codes[awaited]) return undefined;
@@ -94,9 +98,9 @@ export class InFlight {
       this.#publishes -= 1;
       this.#unanswered -= 1;
     }
-    const token = this.#tokens[slot];
+    const token = this.#slots[slot + tokenAt];
     const head = this.#head;
-    this.#kinds[slot] = done;
+    this.#slots[slot] = done;
     this.#advance();
     if (this.#head > head) this.#headSinceMs = atMs;
     return token;
@@ -105,9 +109,9 @@ export class InFlight {
   /** Waits no longer for a publish. Its id comes round again only after the 65534 others. */
   forget(token: number): void {
     for (let position = this.#head; position < this.#tail; position++) {
-      const slot = position & (this.#kinds.length - 1);
-      if (this.#kinds[slot] !== publish || this.#tokens[slot] !== token) continue;
-      this.#kinds[slot] = forgotten;
+      const slot = this.#slotAt(position);
+      if (this.#slots[slot] !== publish || this.#slots[slot + tokenAt] !== token) continue;
+      this.#slots[slot] = forgotten;
       this.#publishes -= 1;
       this.#advance();
       return;
@@ -120,19 +124,19 @@ export class InFlight {
    */
   oldest(): Oldest | undefined {
     if (this.isEmpty) return undefined;
-    const slot = this.#head & (this.#kinds.length - 1);
-    const awaited = words[this.#kinds[slot] ?? done];
+    const slot = this.#slotAt(this.#head);
+    const awaited = words[this.#slots[slot] ?? done];
     if (awaited === undefined) return undefined;
-    const sinceMs = Math.max(this.#sentAt[slot] ?? 0, this.#headSinceMs);
-    return { id: (this.#head % idCount) + 1, awaited, token: this.#tokens[slot] ?? 0, sinceMs };
+    const sinceMs = Math.max(this.#slots[slot + sentAt] ?? 0, this.#headSinceMs);
+    return { id: (this.#head % idCount) + 1, awaited, token: this.#slots[slot + tokenAt] ?? 0, sinceMs };
   }
 
   /** Tokens of the publishes that wait, in the order of sending. */
   waiting(): number[] {
     const tokens: number[] = [];
     for (let position = this.#head; position < this.#tail; position++) {
-      const slot = position & (this.#kinds.length - 1);
-      if (this.#kinds[slot] === publish) tokens.push(this.#tokens[slot] ?? 0);
+      const slot = this.#slotAt(position);
+      if (this.#slots[slot] === publish) tokens.push(this.#slots[slot + tokenAt] ?? 0);
     }
     return tokens;
   }
@@ -140,28 +144,32 @@ export class InFlight {
   #slotOf(id: number): number | undefined {
     const offset = (((id - 1 - this.#head) % idCount) + idCount) % idCount;
     const position = this.#head + offset;
-    return position < this.#tail ? position & (this.#kinds.length - 1) : undefined;
+    return position < this.#tail ? this.#slotAt(position) : undefined;
+  }
+
+  #slotAt(position: number): number {
+    return (position & (this.#capacity - 1)) * width;
   }
 
   #advance(): void {
     for (; this.#head < this.#tail; this.#head++) {
-      const kind = this.#kinds[this.#head & (this.#kinds.length - 1)];
+      const kind = this.#slots[this.#slotAt(this.#head)];
       if (kind !== done && kind !== forgotten) return;
     }
   }
 
   #grow(): void {
-    const old = { kinds: this.#kinds, tokens: this.#tokens, sentAt: this.#sentAt };
-    const capacity = old.kinds.length * 2;
-    this.#kinds = new Uint8Array(capacity);
-    this.#tokens = new Float64Array(capacity);
-    this.#sentAt = new Float64Array(capacity);
-    for (let position = this.#head; position < this.#tail; position++) {
-      const from = position & (old.kinds.length - 1);
-      const to = position & (capacity - 1);
-      this.#kinds[to] = old.kinds[from] ?? done;
-      this.#tokens[to] = old.tokens[from] ?? 0;
-      this.#sentAt[to] = old.sentAt[from] ?? 0;
+    const old = this.#slots;
+    const from = Array.from({ length: this.#capacity }, (_, index) => this.#slotAt(this.#head + index));
+    this.#capacity *= 2;
+    this.#slots = emptySlots(this.#capacity);
+    for (const [index, slot] of from.entries()) {
+      const to = this.#slotAt(this.#head + index);
+      for (let part = 0; part < width; part++) this.#slots[to + part] = old[slot + part] ?? done;
     }
   }
+}
+
+function emptySlots(capacity: number): number[] {
+  return new Array<number>(capacity * width).fill(done);
 }

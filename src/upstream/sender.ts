@@ -3,27 +3,31 @@ import { generate } from "mqtt-packet";
 import type { InFlight } from "./in-flight.ts";
 import type { Outbox, Outgoing } from "./outbox.ts";
 import { publishBound, publishSize, writePublish } from "./publish-encoder.ts";
+import type { Timers } from "./timers.ts";
 
 /** What is encoded for one write; the rest stays as it came, by reference. One packet may be larger. */
 const maxBatchBytes = 1024 * 1024;
 /** Acknowledgements that may pile up while the server does not read; then we do not read either. */
 const maxPendingAcknowledgements = 10_000;
 
-export interface SenderOptions {
-  readonly socket: Socket;
+/** The connection that a `Sender` sends for. */
+export interface Sending {
   readonly protocol: 3 | 4 | 5;
   readonly outbox: Outbox;
   readonly inFlight: InFlight;
-  readonly elapsedMs: () => number;
-  /** The server's limits, of its CONNACK. */
+  readonly timers: Timers;
+  /** Something was written. */
+  sent(atMs: number): void;
+  /** A publish that the server would not take by its size; it was not sent. */
+  unsendable(token: number): void;
+  /** A SUBSCRIBE with that packet id is about to be sent. */
+  subscribing(id: number, filters: number): void;
+}
+
+/** The server's limits, of its CONNACK. */
+export interface SenderLimits {
   readonly receiveMaximum: number;
   readonly maximumPacketSize: number;
-  /** Something was written. */
-  readonly sent: (atMs: number) => void;
-  /** A publish that the server would not take by its size; it was not sent. */
-  readonly tooLarge: (token: number) => void;
-  /** A SUBSCRIBE with that packet id is about to be sent. */
-  readonly subscribing: (id: number, filters: number) => void;
 }
 
 /**
@@ -33,7 +37,9 @@ export interface SenderOptions {
  * What cannot go yet stays in the outbox. Acknowledgements overtake it: they wait for no quota.
  */
 export class Sender {
-  readonly #options: SenderOptions;
+  readonly #sending: Sending;
+  readonly #socket: Socket;
+  readonly #limits: SenderLimits;
   /** Packet ids to acknowledge, plus 65536 times the reason code. */
   #acknowledgements: number[] = [];
   #scheduled: NodeJS.Immediate | undefined;
@@ -41,8 +47,10 @@ export class Sender {
   #isBlocked = false;
   #isHeld = false;
 
-  constructor(options: SenderOptions) {
-    this.#options = options;
+  constructor(sending: Sending, socket: Socket, limits: SenderLimits) {
+    this.#sending = sending;
+    this.#socket = socket;
+    this.#limits = limits;
   }
 
   /** Since when something cannot be sent because the server owes PUBACKs that nobody awaits any more. */
@@ -60,8 +68,8 @@ export class Sender {
 
   /** Acknowledges an inbound publish. `code` is a v5 reason code; older versions of MQTT have none. */
   acknowledge(id: number, code = 0): void {
-    this.#acknowledgements.push(id + 65_536 * (this.#options.protocol === 5 ? code : 0));
-    if (this.#isBlocked && this.#acknowledgements.length > maxPendingAcknowledgements) this.#options.socket.pause();
+    this.#acknowledgements.push(id + 65_536 * (this.#sending.protocol === 5 ? code : 0));
+    if (this.#isBlocked && this.#acknowledgements.length > maxPendingAcknowledgements) this.#socket.pause();
     this.flushSoon();
   }
 
@@ -79,27 +87,33 @@ export class Sender {
   /** The socket takes more again. */
   drained(): void {
     this.#isBlocked = false;
-    this.#options.socket.resume();
+    this.#socket.resume();
     this.flush();
   }
 
   flush(): void {
-    const { socket, outbox, tooLarge } = this.#options;
-    if (this.#isBlocked || socket.destroyed) return;
+    const sending = this.#sending;
+    const { outbox } = sending;
+    if (this.#isBlocked || this.#socket.destroyed) return;
     const rejected: number[] = [];
     const batch = this.#encode(this.#select(rejected));
     if (batch.length > 0) {
-      this.#isBlocked = !socket.write(batch);
-      this.#options.sent(this.#options.elapsedMs());
+      this.#isBlocked = !this.#socket.write(batch);
+      sending.sent(sending.timers.elapsedMs());
     }
     // Later, because `drain()` flushes within a call of the caller's, who is not to be called back from it.
-    if (rejected.length > 0) setImmediate(() => rejected.forEach(tooLarge));
+    if (rejected.length > 0) {
+      setImmediate(() => {
+        for (const token of rejected) sending.unsendable(token);
+      });
+    }
     if (batch.length > 0 && outbox.length > 0 && !this.#isBlocked && !this.#isHeld) this.flushSoon();
   }
 
   /** Takes from the outbox what may be sent now; what the server would refuse goes to `rejected`. */
   #select(rejected: number[]): Outgoing[] {
-    const { outbox, inFlight, maximumPacketSize, protocol, receiveMaximum, elapsedMs } = this.#options;
+    const { outbox, inFlight, protocol, timers } = this.#sending;
+    const { maximumPacketSize, receiveMaximum } = this.#limits;
     if (this.#isHeld || outbox.length === 0) return [];
     let quota = receiveMaximum - inFlight.unanswered;
     let ids = inFlight.free;
@@ -124,14 +138,15 @@ export class Sender {
       count += 1;
     }
     const isStalled = count === 0 && inFlight.isEmpty && quota <= 0;
-    this.#stalledSinceMs = isStalled ? (this.#stalledSinceMs ?? elapsedMs()) : undefined;
+    this.#stalledSinceMs = isStalled ? (this.#stalledSinceMs ?? timers.elapsedMs()) : undefined;
     const taken = outbox.take(count);
     if (!hasRejected) return taken;
     return taken.filter((item) => item.kind !== "publish" || !rejected.includes(item.token));
   }
 
   #encode(items: readonly Outgoing[]): Buffer {
-    const { inFlight, protocol, elapsedMs, subscribing } = this.#options;
+    const sending = this.#sending;
+    const { inFlight, protocol } = sending;
     const acknowledgements = this.#acknowledgements;
     let bound = acknowledgements.length * 5;
     for (const item of items) bound += boundOf(item);
@@ -140,14 +155,14 @@ export class Sender {
     let end = 0;
     for (const acknowledgement of acknowledgements) end = writePuback(batch, end, acknowledgement);
     if (acknowledgements.length > 0) this.#acknowledgements = [];
-    const atMs = elapsedMs();
+    const atMs = sending.timers.elapsedMs();
     for (const item of items) {
       if (item.kind === "publish") {
         const id = inFlight.add("publish", item.token, atMs);
         end = writePublish(batch, end, { packet: item.packet, id, protocol });
       } else {
         const id = inFlight.add(item.kind, item.kind === "subscribe" ? item.token : 0, atMs);
-        if (item.kind === "subscribe") subscribing(id, item.subscriptions.length);
+        if (item.kind === "subscribe") sending.subscribing(id, item.subscriptions.length);
         end += encodeSubscription(item, id, protocol).copy(batch, end);
       }
     }

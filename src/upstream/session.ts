@@ -1,16 +1,16 @@
 import { generate } from "mqtt-packet";
 import type { Packet } from "../message/packet.ts";
-import { FrameReader } from "../mqtt/frame-reader.ts";
+import { FrameReader, type FrameSink } from "../mqtt/frame-reader.ts";
 import { PublishReader } from "../mqtt/publish-reader.ts";
-import { type Dialed, type DialOptions, dial } from "./dial.ts";
+import { type Dialed, type DialHandlers, type DialOptions, dial } from "./dial.ts";
 import { connackFailure, disconnectFailure, type Failure } from "./failure.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Login } from "./login.ts";
 import type { Outbox } from "./outbox.ts";
-import { Sender } from "./sender.ts";
+import { Sender, type Sending } from "./sender.ts";
 import { type Connack, readConnack, readDisconnect, readSuback } from "./server-packet.ts";
 import type { Timers } from "./timers.ts";
-import { Watchdog } from "./watchdog.ts";
+import { Watchdog, type Watched } from "./watchdog.ts";
 
 const pingreq = Buffer.from([0xc0, 0]);
 /** Valid at every level: at MQTT 5 a body left out means a normal disconnection (3.14.2.1). */
@@ -25,12 +25,16 @@ const unspecifiedError = 0x80;
 /** MQTT 3.1.1, 2.2.3: the largest remaining length and its header. */
 const maxMqttPacketBytes = 268_435_460;
 
-export interface SessionOptions extends DialOptions {
-  readonly protocol: 3 | 4 | 5;
+export interface SessionLimits {
   readonly keepaliveMs: number;
   readonly connectTimeoutMs: number;
   readonly answerTimeoutMs: number;
   readonly maxInboundBytes: number;
+}
+
+export interface SessionOptions extends DialOptions {
+  readonly protocol: 3 | 4 | 5;
+  readonly limits: SessionLimits;
   readonly login: Login;
   readonly outbox: Outbox;
   readonly timers: Timers;
@@ -47,23 +51,31 @@ export interface SessionHandlers {
   oversized(topic: string, bytes: number): void;
 }
 
-/** One clean MQTT session on one socket, from dialing to its end. It never resends. */
-export class Session {
+/**
+ * One clean MQTT session on one socket, from dialing to its end. It never resends.
+ *
+ * Its socket, reader, sender and watchdog tell it directly what they find: thousands of sessions are open at a time, and a
+ * closure for each thing to be told would take more memory than the rest of a session.
+ */
+export class Session implements DialHandlers, FrameSink, Sending, Watched {
   readonly inFlight = new InFlight();
-  /** Resolves when the socket is gone. */
-  readonly gone: Promise<void>;
-  readonly #options: SessionOptions;
+  readonly protocol: 3 | 4 | 5;
+  readonly outbox: Outbox;
+  readonly timers: Timers;
+  readonly #limits: SessionLimits;
   readonly #handlers: SessionHandlers;
+  /** Until it has been sent. */
+  #login: Login | undefined;
   readonly #reader: FrameReader;
   readonly #publishes: PublishReader;
   readonly #dialed: Dialed | undefined;
   /** Number of filters by packet id of a SUBSCRIBE, to fail each of them. */
-  readonly #filterCounts = new Map<number, number>();
+  #filterCounts: Map<number, number> | undefined;
   /** Inbound packet ids that wait for `acknowledge`. */
-  readonly #inbound = new Set<number>();
+  #inbound: Set<number> | undefined;
   #sender: Sender | undefined;
   #watchdog: Watchdog | undefined;
-  #stopConnectTimer: () => void;
+  #stopConnectTimer: (() => void) | undefined;
   #stopDrainTimer: (() => void) | undefined;
   #drainFailure: Failure | undefined;
   /** When the bytes came that are being read. */
@@ -71,35 +83,35 @@ export class Session {
   #hasProof = false;
   #hasPong = false;
   #hasEnded = false;
+  #isGone = false;
+  #whenGone: (() => void)[] | undefined;
 
   constructor(options: SessionOptions, handlers: SessionHandlers) {
-    this.#options = options;
+    const { limits, login, outbox, protocol, timers } = options;
+    this.protocol = protocol;
+    this.outbox = outbox;
+    this.timers = timers;
+    this.#limits = limits;
+    this.#login = login;
     this.#handlers = handlers;
-    this.#publishes = new PublishReader(options.protocol);
-    this.#reader = new FrameReader(options.maxInboundBytes, {
-      frame: (header, bytes, start, end) => this.#frame(header, bytes, start, end),
-      oversized: (header, bytes, start, length) => this.#oversized(header, bytes, start, length),
-      malformed: (reason) => this.#fail("protocol", `the server sent ${reason}`),
-    });
-    this.#stopConnectTimer = options.timers.after(options.connectTimeoutMs, () => this.#connectTimedOut());
-    let resolveGone = () => {};
-    this.gone = new Promise((resolve) => {
-      resolveGone = resolve;
-    });
+    this.#publishes = new PublishReader(protocol);
+    this.#reader = new FrameReader(limits.maxInboundBytes, this);
+    this.#stopConnectTimer = timers.after(limits.connectTimeoutMs, () => this.#connectTimedOut());
     try {
-      this.#dialed = dial(options, {
-        connected: () => this.#connect(),
-        data: (chunk) => this.#data(chunk),
-        drain: () => this.#sender?.drained(),
-        ended: (failure) => {
-          resolveGone();
-          this.#socketEnded(failure);
-        },
-      });
+      this.#dialed = dial(options, this);
     } catch (error) {
-      resolveGone();
+      this.#isGone = true;
       this.#fail("tls", error instanceof Error ? error.message : "the connection cannot be set up");
     }
+  }
+
+  /** Resolves when the socket is gone. */
+  gone(): Promise<void> {
+    if (this.#isGone) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenGone ??= [];
+      this.#whenGone.push(resolve);
+    });
   }
 
   /** Sends what is in the outbox at the end of this turn. */
@@ -108,7 +120,7 @@ export class Session {
   }
 
   acknowledge(id: number): void {
-    if (this.#inbound.delete(id) && !this.#hasEnded) this.#sender?.acknowledge(id);
+    if (this.#inbound?.delete(id) === true && !this.#hasEnded) this.#sender?.acknowledge(id);
   }
 
   /** Ends it now: with a DISCONNECT where there is a connection. What the outbox holds is not sent. */
@@ -123,17 +135,20 @@ export class Session {
     this.#sender?.hold();
     this.#drainFailure = failure;
     if (this.inFlight.publishes === 0) this.end(failure);
-    else this.#stopDrainTimer = this.#options.timers.after(drainMs, () => this.end(failure));
+    else this.#stopDrainTimer = this.timers.after(drainMs, () => this.end(failure));
   }
 
   #connectTimedOut(): void {
-    const { connectTimeoutMs } = this.#options;
+    const { connectTimeoutMs } = this.#limits;
     this.#fail("timeout", `no ${this.#dialed?.stage ?? "connection"} within ${connectTimeoutMs / 1000} s`);
   }
 
-  #connect(): void {
-    const { protocol, keepaliveMs, login } = this.#options;
-    const keepalive = Math.min(65_535, Math.ceil(keepaliveMs / 1000));
+  connected(): void {
+    const { protocol } = this;
+    const login = this.#login;
+    this.#login = undefined;
+    if (login === undefined) return;
+    const keepalive = Math.min(65_535, Math.ceil(this.#limits.keepaliveMs / 1000));
     try {
       const packet = generate({
         cmd: "connect",
@@ -151,9 +166,9 @@ export class Session {
     }
   }
 
-  #data(chunk: Buffer): void {
+  data(chunk: Buffer): void {
     if (this.#hasEnded) return;
-    this.#readAtMs = this.#options.timers.elapsedMs();
+    this.#readAtMs = this.timers.elapsedMs();
     this.#reader.push(chunk);
     if (this.#hasEnded) return;
     this.#watchdog?.received(this.#readAtMs, { proof: this.#hasProof, pong: this.#hasPong });
@@ -161,10 +176,25 @@ export class Session {
     this.#hasProof = false;
     this.#hasPong = false;
     if (this.#drainFailure !== undefined && this.inFlight.publishes === 0) this.end(this.#drainFailure);
-    else if (this.#options.outbox.length > 0) this.flushSoon();
+    else if (this.outbox.length > 0) this.flushSoon();
   }
 
-  #frame(header: number, bytes: Buffer, start: number, end: number): void {
+  drained(): void {
+    this.#sender?.drained();
+  }
+
+  closed(failure: Failure | undefined): void {
+    this.#isGone = true;
+    const detail = this.#sender ? "the server closed the connection" : `closed before ${this.#dialed?.stage}`;
+    this.#end(failure ?? { reason: "closed", detail }, { isGraceful: false, byPeer: true });
+    for (const tell of this.#whenGone ?? []) tell();
+  }
+
+  malformed(reason: string): void {
+    this.#fail("protocol", `the server sent ${reason}`);
+  }
+
+  frame(header: number, bytes: Buffer, start: number, end: number): void {
     const isPuback = header >>> 4 === 4 && this.#sender !== undefined;
     // PUBACKs are most of the traffic, and need no buffer of their own.
     const fault = isPuback ? this.#puback(bytes, start, end) : this.#control(header, bytes.subarray(start, end));
@@ -198,7 +228,7 @@ export class Session {
   }
 
   #connack(body: Buffer): string | undefined {
-    const connack = readConnack(body, this.#options.protocol);
+    const connack = readConnack(body, this.protocol);
     if (connack === undefined || this.#sender !== undefined) return "a malformed or second CONNACK";
     if (connack.code !== 0) {
       this.#end(connackFailure(connack.code, connack.reasonString), { isGraceful: false, byPeer: true });
@@ -210,35 +240,60 @@ export class Session {
   }
 
   #open(connack: Connack): void {
-    const { protocol, keepaliveMs, answerTimeoutMs, outbox, timers } = this.#options;
+    const { keepaliveMs, answerTimeoutMs } = this.#limits;
     const socket = this.#dialed?.socket;
     if (socket === undefined) return;
-    this.#stopConnectTimer();
+    this.#stopConnectTimer?.();
+    this.#stopConnectTimer = undefined;
     this.#hasProof = true;
-    this.#sender = new Sender({
-      socket,
-      protocol,
-      outbox,
-      inFlight: this.inFlight,
-      elapsedMs: timers.elapsedMs,
+    this.#sender = new Sender(this, socket, {
       receiveMaximum: connack.receiveMaximum ?? 65_535,
       maximumPacketSize: connack.maximumPacketSize ?? maxMqttPacketBytes,
-      sent: (atMs) => this.#watchdog?.sent(atMs),
-      tooLarge: (token) => this.#handlers.acknowledged(token, packetTooLarge),
-      subscribing: (id, filters) => this.#filterCounts.set(id, filters),
     });
-    this.#watchdog = new Watchdog({
+    this.#watchdog = new Watchdog(this, {
       keepaliveMs: connack.serverKeepAlive === undefined ? keepaliveMs : connack.serverKeepAlive * 1000,
       answerTimeoutMs,
-      timers,
-      waitingSinceMs: () => this.inFlight.oldest()?.sinceMs ?? this.#sender?.stalledSinceMs,
-      ping: () => socket.write(pingreq),
-      overdue: () => this.#overdue(),
-      dead: (silentMs) =>
-        this.#fail("keepalive", `nothing came for ${Math.round(silentMs / 1000)} s, not even the answer to a ping`),
     });
     this.#handlers.opened();
-    if (outbox.length > 0) this.flushSoon();
+    if (this.outbox.length > 0) this.flushSoon();
+  }
+
+  sent(atMs: number): void {
+    this.#watchdog?.sent(atMs);
+  }
+
+  unsendable(token: number): void {
+    this.#handlers.acknowledged(token, packetTooLarge);
+  }
+
+  subscribing(id: number, filters: number): void {
+    this.#filterCounts ??= new Map();
+    this.#filterCounts.set(id, filters);
+  }
+
+  get waitingSinceMs(): number | undefined {
+    return this.inFlight.oldest()?.sinceMs ?? this.#sender?.stalledSinceMs;
+  }
+
+  ping(): void {
+    this.#dialed?.socket.write(pingreq);
+  }
+
+  /** What waited longest gets no answer any more. A publish means that the path is broken; a subscription fails alone. */
+  overdue(): void {
+    const oldest = this.inFlight.oldest();
+    if (oldest === undefined || oldest.awaited === "publish") {
+      this.#fail("unacknowledged", `a publish got no PUBACK for ${this.#limits.answerTimeoutMs / 1000} s`);
+      return;
+    }
+    this.inFlight.answer(oldest.id, oldest.awaited, this.timers.elapsedMs());
+    if (oldest.awaited === "unsubscribe") return;
+    const filters = this.#filtersOf(oldest.id) ?? 1;
+    this.#handlers.subscribed(oldest.token, new Array<number>(filters).fill(unspecifiedError));
+  }
+
+  dead(silentMs: number): void {
+    this.#fail("keepalive", `nothing came for ${Math.round(silentMs / 1000)} s, not even the answer to a ping`);
   }
 
   #puback(bytes: Buffer, start: number, end: number): string | undefined {
@@ -247,7 +302,7 @@ export class Session {
     const id = ((bytes[start] ?? 0) << 8) | (bytes[start + 1] ?? 0);
     const token = this.inFlight.answer(id, "publish", this.#readAtMs);
     if (token === undefined) return undefined;
-    const code = this.#options.protocol === 5 && end - start > 2 ? (bytes[start + 2] ?? 0) : 0;
+    const code = this.protocol === 5 && end - start > 2 ? (bytes[start + 2] ?? 0) : 0;
     this.#handlers.acknowledged(token, code);
     return undefined;
   }
@@ -262,17 +317,20 @@ export class Session {
     const packet = { ...read, payload: new Uint8Array(read.payload) };
     // QoS 2 is never subscribed to, and a server must not exceed what was granted (MQTT 3.1.1, 3.8.4).
     if (packet.qos === 2) return "a PUBLISH at QoS 2, which was not subscribed to";
-    if (packet.qos === 1) this.#inbound.add(id);
+    if (packet.qos === 1) {
+      this.#inbound ??= new Set();
+      this.#inbound.add(id);
+    }
     this.#handlers.received(packet, id);
     return undefined;
   }
 
   #suback(body: Buffer): string | undefined {
-    const suback = readSuback(body, this.#options.protocol);
+    const suback = readSuback(body, this.protocol);
     if (suback === undefined) return "a malformed SUBACK";
     this.#hasProof = true;
     const token = this.inFlight.answer(suback.id, "subscribe", this.#readAtMs);
-    this.#filterCounts.delete(suback.id);
+    this.#filtersOf(suback.id);
     if (token !== undefined) this.#handlers.subscribed(token, suback.codes);
     return undefined;
   }
@@ -285,7 +343,7 @@ export class Session {
   }
 
   /** Acknowledged, or the server would send it for ever; at MQTT 5 the acknowledgement says that it was not taken. */
-  #oversized(header: number, bytes: Buffer, start: number, length: number): void {
+  oversized(header: number, bytes: Buffer, start: number, length: number): void {
     const qos = (header >>> 1) & 3;
     if (this.#sender === undefined || qos > 1) {
       this.#fail("protocol", `the server sent a PUBLISH of ${length} bytes at QoS ${qos} out of place`);
@@ -296,24 +354,12 @@ export class Session {
     this.#handlers.oversized(bytes.toString("utf8", start + 2, topicEnd), length);
   }
 
-  /** What waited longest gets no answer any more. A publish means that the path is broken; a subscription fails alone. */
-  #overdue(): void {
-    const oldest = this.inFlight.oldest();
-    const { answerTimeoutMs, timers } = this.#options;
-    if (oldest === undefined || oldest.awaited === "publish") {
-      this.#fail("unacknowledged", `a publish got no PUBACK for ${answerTimeoutMs / 1000} s`);
-      return;
-    }
-    this.inFlight.answer(oldest.id, oldest.awaited, timers.elapsedMs());
-    if (oldest.awaited === "unsubscribe") return;
-    const filters = this.#filterCounts.get(oldest.id) ?? 1;
-    this.#filterCounts.delete(oldest.id);
-    this.#handlers.subscribed(oldest.token, new Array<number>(filters).fill(unspecifiedError));
-  }
-
-  #socketEnded(failure: Failure | undefined): void {
-    const detail = this.#sender ? "the server closed the connection" : `closed before ${this.#dialed?.stage}`;
-    this.#end(failure ?? { reason: "closed", detail }, { isGraceful: false, byPeer: true });
+  /** How many filters a SUBSCRIBE had, which is over now. */
+  #filtersOf(id: number): number | undefined {
+    const filters = this.#filterCounts?.get(id);
+    this.#filterCounts?.delete(id);
+    if (this.#filterCounts?.size === 0) this.#filterCounts = undefined;
+    return filters;
   }
 
   #fail(reason: string, detail: string): void {
@@ -323,7 +369,7 @@ export class Session {
   #end(failure: Failure, { isGraceful, byPeer }: { readonly isGraceful: boolean; readonly byPeer: boolean }): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    this.#stopConnectTimer();
+    this.#stopConnectTimer?.();
     this.#stopDrainTimer?.();
     this.#watchdog?.stop();
     this.#reader.stop();
@@ -333,8 +379,8 @@ export class Session {
       this.#sender.flush();
       socket.write(disconnect);
       socket.destroySoon();
-      const stopLingering = this.#options.timers.after(lingerMs, () => socket.destroy());
-      void this.gone.then(stopLingering);
+      const stopLingering = this.timers.after(lingerMs, () => socket.destroy());
+      void this.gone().then(stopLingering);
     } else socket?.destroy();
     this.#sender?.stop();
     setImmediate(() => this.#handlers.ended(failure, byPeer));

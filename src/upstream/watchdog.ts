@@ -1,19 +1,23 @@
 import type { Timers } from "./timers.ts";
 
-export interface WatchdogOptions {
+/** The connection that a `Watchdog` watches. */
+export interface Watched {
+  readonly timers: Timers;
+  /** Since when an answer is awaited, if one is. */
+  readonly waitingSinceMs: number | undefined;
+  /** Send a PINGREQ. */
+  ping(): void;
+  /** An answer has been awaited too long. Afterwards it must not be awaited any more, or the watchdog be stopped. */
+  overdue(): void;
+  /** The server is gone: nothing came for the time given. */
+  dead(silentMs: number): void;
+}
+
+export interface WatchdogLimits {
   /** Longest silence that MQTT allows us; 0: none is watched. */
   readonly keepaliveMs: number;
   /** How long an answer to a publish may take. */
   readonly answerTimeoutMs: number;
-  readonly timers: Timers;
-  /** Since when an answer is awaited, if one is. */
-  readonly waitingSinceMs: () => number | undefined;
-  /** Send a PINGREQ. */
-  readonly ping: () => void;
-  /** An answer has been awaited too long. Afterwards it must not be awaited any more, or the watchdog be stopped. */
-  readonly overdue: () => void;
-  /** The server is gone: nothing came for the time given. */
-  readonly dead: (silentMs: number) => void;
 }
 
 /**
@@ -24,7 +28,10 @@ export interface WatchdogOptions {
  * `answerTimeoutMs` where an acknowledgement is awaited.
  */
 export class Watchdog {
-  readonly #options: WatchdogOptions;
+  readonly #watched: Watched;
+  readonly #keepaliveMs: number;
+  readonly #answerTimeoutMs: number;
+  readonly #checkNow = (): void => this.#check();
   #sentMs: number;
   #receivedMs: number;
   #provenMs: number;
@@ -33,9 +40,11 @@ export class Watchdog {
   #disarm: (() => void) | undefined;
   #isStopped = false;
 
-  constructor(options: WatchdogOptions) {
-    this.#options = options;
-    const nowMs = options.timers.elapsedMs();
+  constructor(watched: Watched, { keepaliveMs, answerTimeoutMs }: WatchdogLimits) {
+    this.#watched = watched;
+    this.#keepaliveMs = keepaliveMs;
+    this.#answerTimeoutMs = answerTimeoutMs;
+    const nowMs = watched.timers.elapsedMs();
     this.#sentMs = nowMs;
     this.#receivedMs = nowMs;
     this.#provenMs = nowMs;
@@ -46,7 +55,7 @@ export class Watchdog {
   sent(atMs: number): void {
     this.#sentMs = atMs;
     // Only an awaited answer can be due before what the timer is set for.
-    if (this.#armedForMs > atMs + this.#options.answerTimeoutMs) this.#arm();
+    if (this.#armedForMs > atMs + this.#answerTimeoutMs) this.#arm();
   }
 
   /** Something came; `proof` says that it was an answer to what we sent, `pong` that it was the one to a PINGREQ. */
@@ -62,44 +71,42 @@ export class Watchdog {
   }
 
   #check(): void {
-    const { overdue, ping, dead, timers } = this.#options;
-    const nowMs = timers.elapsedMs();
-    while (!this.#isStopped && this.#answerDueMs() <= nowMs) overdue();
+    const watched = this.#watched;
+    const nowMs = watched.timers.elapsedMs();
+    while (!this.#isStopped && this.#answerDueMs() <= nowMs) watched.overdue();
     if (this.#isStopped) return;
     if (this.#pingedMs === undefined && this.#pingDueMs() <= nowMs) {
       this.#pingedMs = nowMs;
       this.#sentMs = nowMs;
-      ping();
+      watched.ping();
     } else if (this.#deathMs() <= nowMs) {
-      dead(nowMs - this.#receivedMs);
+      watched.dead(nowMs - this.#receivedMs);
       return;
     }
     this.#arm();
   }
 
   #arm(): void {
-    const { timers } = this.#options;
+    const { timers } = this.#watched;
     const dueMs = Math.min(this.#answerDueMs(), this.#pingedMs === undefined ? this.#pingDueMs() : this.#deathMs());
     this.#disarm?.();
     this.#disarm = undefined;
     this.#armedForMs = dueMs;
     if (this.#isStopped || dueMs === Number.POSITIVE_INFINITY) return;
-    this.#disarm = timers.after(Math.max(0, dueMs - timers.elapsedMs()), () => this.#check());
+    this.#disarm = timers.after(Math.max(0, dueMs - timers.elapsedMs()), this.#checkNow);
   }
 
   #answerDueMs(): number {
-    const { waitingSinceMs, answerTimeoutMs } = this.#options;
-    return (waitingSinceMs() ?? Number.POSITIVE_INFINITY) + answerTimeoutMs;
+    return (this.#watched.waitingSinceMs ?? Number.POSITIVE_INFINITY) + this.#answerTimeoutMs;
   }
 
   #pingDueMs(): number {
-    const { keepaliveMs } = this.#options;
-    if (keepaliveMs === 0) return Number.POSITIVE_INFINITY;
-    return Math.min(this.#provenMs, this.#sentMs) + 0.75 * keepaliveMs;
+    if (this.#keepaliveMs === 0) return Number.POSITIVE_INFINITY;
+    return Math.min(this.#provenMs, this.#sentMs) + 0.75 * this.#keepaliveMs;
   }
 
   #deathMs(): number {
     if (this.#pingedMs === undefined) return Number.POSITIVE_INFINITY;
-    return Math.max(this.#pingedMs, this.#receivedMs) + this.#options.keepaliveMs / 2;
+    return Math.max(this.#pingedMs, this.#receivedMs) + this.#keepaliveMs / 2;
   }
 }
