@@ -36,7 +36,7 @@ export class Backlog {
   #cursor = 0;
   #isCaughtUp = false;
   /** Records before the cursor that go to the rules again, before anything else does. */
-  readonly #reruns = new Reruns();
+  #reruns: Reruns | undefined;
   #reading: NodeJS.Immediate | undefined;
   #isClosed = false;
 
@@ -69,7 +69,7 @@ export class Backlog {
 
   /** Whether messages of the record have been handed to the rules and have no fate yet. */
   isUnderWay(record: SpoolRecord): boolean {
-    if (record.seq > this.#cursor || this.#reruns.has(record.seq)) return false;
+    if (record.seq > this.#cursor || this.#reruns?.has(record.seq) === true) return false;
     return Array.from({ length: record.count }, (_, index) => record.isOpen(index)).includes(true);
   }
 
@@ -80,6 +80,7 @@ export class Backlog {
   again(ref: MessageRef, options: { readonly isShared: boolean }): void {
     // What lies ahead of the cursor is read in its turn.
     if (ref.seq > this.#cursor) return;
+    this.#reruns ??= new Reruns();
     this.#reruns.add(ref, options);
     this.#isCaughtUp = false;
     this.readOn();
@@ -90,10 +91,10 @@ export class Backlog {
     const events: GatewayEvent[] = [];
     const released = this.#parts.spool.release(device, limit);
     for (const { record, index } of released) {
-      if (this.#reruns.has(record.seq)) continue;
+      if (this.#reruns?.has(record.seq) === true) continue;
       const { seq, arrivedMs } = record;
       const message = this.#read(record, () => this.again({ seq, index }, { isShared: false }))[index];
-      if (message === undefined || !record.isOpen(index) || this.#reruns.has(seq)) continue;
+      if (message === undefined || !record.isOpen(index) || this.#reruns?.has(seq) === true) continue;
       // A recall is bounded by its own limit, so its bytes do not count.
       this.#memory.add(seq, 1, { bytes: 0, arrivedMs });
       events.push({ kind: "recalled", seq, arrivedMs, index, message });
@@ -124,7 +125,7 @@ export class Backlog {
 
   #readStep(): void {
     const { dispatch, engine, share, spool } = this.#parts;
-    if (this.#reruns.size > 0) {
+    if (this.#reruns !== undefined && this.#reruns.size > 0) {
       this.#readAgain();
       this.readOn();
       return;
@@ -152,7 +153,7 @@ export class Backlog {
     const { spool } = this.#parts;
     let bytes = 0;
     for (let records = 0; records < readMessages && bytes < readBytes && this.#hasRoom; records++) {
-      const rerun = this.#reruns.take();
+      const rerun = this.#reruns?.take();
       if (rerun === undefined) return;
       const { seq, indexes } = rerun;
       const [record] = spool.read(seq - 1, 1, 0);

@@ -5,7 +5,7 @@ import type { Fate } from "../message/fate.ts";
 import type { Message } from "../message/message.ts";
 import type { Packet } from "../message/packet.ts";
 import type { LinkParts } from "./link.ts";
-import type { TraceEvent, TraceSides } from "./trace.ts";
+import type { TraceEvent } from "./trace.ts";
 
 type Printed = Extract<Encoded, { kind: "packet" }>;
 
@@ -14,17 +14,16 @@ interface Admitted {
   readonly fates?: ReadonlyMap<number, Fate>;
 }
 
+type LinkTraceParts = Pick<LinkParts, "id" | "engine" | "local" | "upstream" | "mapping" | "trace">;
+
 /** Tells of one link's packets, and which of them follow from which. Does nothing while nobody listens. */
 export class LinkTrace {
-  readonly #parts: Pick<LinkParts, "id" | "engine" | "trace">;
-  readonly #sides: TraceSides;
+  readonly #parts: LinkTraceParts;
   /** What goes out before this is taken back follows from it. */
   #origin: Pick<TraceEvent, "records" | "cause"> = {};
 
-  constructor(parts: Pick<LinkParts, "id" | "engine" | "local" | "upstream" | "mapping" | "trace">) {
+  constructor(parts: LinkTraceParts) {
     this.#parts = parts;
-    const { engine, local, upstream, mapping } = parts;
-    this.#sides = { local, upstream, mapping, nameOf: (id) => engine.nameOf(id) };
   }
 
   /** A packet that came, how it was read, the record that it is if it was kept, and what was decided at once. */
@@ -69,7 +68,11 @@ export class LinkTrace {
   }
 
   #tell(event: Omit<TraceEvent, "gateway">): number | undefined {
-    const { id, trace } = this.#parts;
-    return trace?.isOn === true ? trace.tell({ gateway: id, ...event }, this.#sides) : undefined;
+    const { engine, id, local, mapping, trace, upstream } = this.#parts;
+    if (trace?.isOn !== true) return undefined;
+    return trace.tell(
+      { gateway: id, ...event },
+      { local, upstream, mapping, nameOf: (device) => engine.nameOf(device) },
+    );
   }
 }

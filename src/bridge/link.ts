@@ -73,8 +73,9 @@ export class Link {
   readonly #afterFacts: AfterFacts;
   /** The local dialect as the connected gateway speaks it: with the name that it calls itself by. */
   #local: BoundDialect;
-  readonly #intake: Intake;
-  readonly #deliveries: Deliveries;
+  /** These two, once there is something for them to do: of many gateways most are silent. */
+  #intake: Intake | undefined;
+  #deliveries: Deliveries | undefined;
   readonly #backlog: Backlog;
   readonly #trace: LinkTrace;
   #isClosed = false;
@@ -98,24 +99,9 @@ export class Link {
       effectFailed: (effect, error) => this.#effectFailed(effect, error),
       idle: () => this.#backlog.readOn(),
     });
-    this.#deliveries = new Deliveries({
-      ...parts,
-      trace: this.#trace,
-      underWay: this.#succession,
-      dialect: () => this.#local,
-      delivered: (token, outcome) => this.#dispatch({ kind: "delivered", token, outcome }),
-      failed: (effect, error) => this.#effectFailed(effect, error),
-    });
-    this.#intake = new Intake({
-      ...parts,
-      trace: this.#trace,
-      underWay: this.#succession,
-      read: (packet) => this.#local.decode("up", packet),
-      perform: (effects) => this.#turns.perform(effects),
-      arrived: (record, decoded, connection) => this.#arrived(record, decoded, connection),
-    });
+    const { dialectOf, engine, mapping, share, spool } = parts;
     this.#backlog = new Backlog({
-      ...parts,
+      ...{ dialectOf, engine, mapping, share, spool },
       dispatch: (event) => this.#dispatch(event),
       connectionOf: (record) => this.#connectionOf(record),
     });
@@ -153,7 +139,7 @@ export class Link {
   /** Takes a packet from the gateway, and answers once it is safe on disk, or is not to be kept. */
   publish(client: LocalClient, packet: Packet, exchange: Exchange): void {
     const { successor } = this.#succession;
-    if (successor === undefined) this.#intake.take(client, packet, exchange);
+    if (successor === undefined) this.#takingIn().take(client, packet, exchange);
     else void successor.then((link) => link.publish(client, packet, exchange));
   }
 
@@ -262,6 +248,30 @@ export class Link {
   /** The other link is there. */
   succeeded(successor: Link): void {
     this.#succession.succeeded(successor);
+  }
+
+  #takingIn(): Intake {
+    this.#intake ??= new Intake({
+      ...this.#parts,
+      trace: this.#trace,
+      underWay: this.#succession,
+      read: (packet) => this.#local.decode("up", packet),
+      perform: (effects) => this.#turns.perform(effects),
+      arrived: (record, decoded, connection) => this.#arrived(record, decoded, connection),
+    });
+    return this.#intake;
+  }
+
+  #handingOver(): Deliveries {
+    this.#deliveries ??= new Deliveries({
+      ...this.#parts,
+      trace: this.#trace,
+      underWay: this.#succession,
+      dialect: () => this.#local,
+      delivered: (token, outcome) => this.#dispatch({ kind: "delivered", token, outcome }),
+      failed: (effect, error) => this.#effectFailed(effect, error),
+    });
+    return this.#deliveries;
   }
 
   #speakAs({ name }: LocalClient): void {
@@ -377,10 +387,10 @@ export class Link {
         return;
       case "deliver":
         if (effect.isAfterFacts === true) this.#afterFacts.run(this.#trace.later(() => this.#leave(effect)));
-        else this.#deliveries.give(effect);
+        else this.#handingOver().give(effect);
         return;
       case "revoke":
-        this.#deliveries.revoke(effect.devices);
+        this.#handingOver().revoke(effect.devices);
         return;
       case "acknowledge":
         this.#afterFacts.run(this.#trace.later(() => this.#leave(effect)));
@@ -429,7 +439,7 @@ export class Link {
   /** Does what is seen from outside; as this may be later, what it meets is dealt with here. */
   #leave(effect: Extract<GatewayEffect, { kind: "deliver" | "acknowledge" }>): void {
     try {
-      if (effect.kind === "deliver") this.#deliveries.give(effect);
+      if (effect.kind === "deliver") this.#handingOver().give(effect);
       else this.#upstream.acknowledge(effect.inbound);
     } catch (error) {
       this.#effectFailed(effect, error);

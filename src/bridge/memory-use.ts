@@ -3,7 +3,7 @@
  * that what is large counts for more than what is many.
  */
 export class MemoryUse {
-  readonly #records = new Map<number, { left: number; readonly bytes: number; readonly arrivedMs: number }>();
+  #records: Map<number, { left: number; readonly bytes: number; readonly arrivedMs: number }> | undefined;
   #bytes = 0;
 
   get bytes(): number {
@@ -17,6 +17,7 @@ export class MemoryUse {
     { bytes, arrivedMs }: { readonly bytes: number; readonly arrivedMs: number },
   ): void {
     if (messages === 0) return;
+    this.#records ??= new Map();
     const known = this.#records.get(seq);
     if (known !== undefined) {
       known.left += messages;
@@ -28,11 +29,11 @@ export class MemoryUse {
 
   /** One message of a record has its fate; gives when it came. Of records that were never handed over nothing is known. */
   settled(seq: number): number | undefined {
-    const known = this.#records.get(seq);
+    const known = this.#records?.get(seq);
     if (known === undefined) return undefined;
     known.left -= 1;
     if (known.left > 0) return known.arrivedMs;
-    this.#records.delete(seq);
+    this.#records?.delete(seq);
     this.#bytes -= known.bytes;
     return known.arrivedMs;
   }

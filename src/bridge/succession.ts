@@ -18,7 +18,7 @@ export class Succession<Successor> {
   /** Nothing that happens is this link's any more. */
   isOver = false;
   #successor: Promise<Successor> | undefined;
-  #give: (successor: Successor) => void = () => undefined;
+  #give: ((successor: Successor) => void) | undefined;
 
   /** Where a packet that comes now has to wait; `undefined`: nowhere. */
   get successor(): Promise<Successor> | undefined {
@@ -43,7 +43,7 @@ export class Succession<Successor> {
 
   /** It is there: packets that have waited for it go to it, in their order. */
   succeeded(successor: Successor): void {
-    this.#give(successor);
+    this.#give?.(successor);
   }
 }
 

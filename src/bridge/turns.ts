@@ -23,7 +23,8 @@ const longestTimerMs = 0x7fffffff;
  */
 export class Turns {
   readonly #parts: TurnsParts;
-  readonly #events: GatewayEvent[] = [];
+  /** Those that arose while another was handled. */
+  #events: GatewayEvent[] | undefined;
   #isRunning = false;
   #timer: NodeJS.Timeout | undefined;
   #armedForMs = Number.POSITIVE_INFINITY;
@@ -35,8 +36,14 @@ export class Turns {
 
   /** Hands one event to the rules. Events that arise meanwhile wait their turn. */
   dispatch(event: GatewayEvent): void {
-    this.#events.push(event);
-    this.#run();
+    if (this.#isRunning) {
+      this.#events ??= [];
+      this.#events.push(event);
+      return;
+    }
+    this.#isRunning = true;
+    this.#handle(event);
+    this.#finish();
   }
 
   /** Does what the rules asked for outside of an event. */
@@ -44,8 +51,7 @@ export class Turns {
     const wasRunning = this.#isRunning;
     this.#isRunning = true;
     for (const effect of effects) this.#perform(effect);
-    this.#isRunning = wasRunning;
-    this.#run();
+    if (!wasRunning) this.#finish();
   }
 
   /** No more ticks. */
@@ -54,10 +60,9 @@ export class Turns {
     clearTimeout(this.#timer);
   }
 
-  #run(): void {
-    if (this.#isRunning) return;
-    this.#isRunning = true;
-    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) this.#handle(next);
+  /** Handles what arose meanwhile, and what arises of that. */
+  #finish(): void {
+    for (let next = this.#events?.shift(); next !== undefined; next = this.#events?.shift()) this.#handle(next);
     this.#isRunning = false;
     this.#arm();
     this.#parts.idle();
