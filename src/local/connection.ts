@@ -1,14 +1,17 @@
 import type { Socket } from "node:net";
 import type { RefusalCodes } from "./credentials.ts";
 import type { Greeting } from "./greeting.ts";
-import type { Session } from "./session.ts";
-import { Wire } from "./wire.ts";
+import type { Session, SessionLine } from "./session.ts";
+import { Wire, type Wired } from "./wire.ts";
+
+/** MQTT 5 reason code (2.4). */
+const quotaExceeded = 0x97;
 
 /** The longest that a timer of Node can wait. */
 const maxTimeoutMs = 0x7fffffff;
 
 /** One socket from accept to close: who it is, once known, and how it ends. */
-export class Connection {
+export class Connection implements SessionLine, Wired {
   /** See `LocalClient`. */
   readonly number: number;
   readonly address: string;
@@ -21,6 +24,8 @@ export class Connection {
   isReady = false;
   /** When the last packet came, Unix milliseconds. */
   heardMs = 0;
+  /** What is told when nothing that still arrives counts. */
+  dialogue: { ended(): void } | undefined;
   /** Why it will have ended, for the log; the first reason given stays. */
   reason: string | undefined;
   readonly #lingerMs: number;
@@ -35,9 +40,9 @@ export class Connection {
     this.address = socket.remoteAddress ?? "unknown";
     this.#lingerMs = options.lingerMs;
     this.#gone = options.gone;
-    this.wire = new Wire(socket, () => this.end(0x97, "does not read"));
-    socket.on("error", () => {});
-    socket.once("close", () => this.#lose());
+    this.wire = new Wire(this);
+    socket.on("error", ignore);
+    socket.on("close", () => this.#lose());
   }
 
   /** Nothing that still arrives counts. */
@@ -52,6 +57,10 @@ export class Connection {
     this.#ended = true;
     this.wire.flush();
     this.#close(this.isReady && this.greeting?.protocol === 5 ? [0xe0, 2, code, 0] : []);
+  }
+
+  stuck(): void {
+    this.end(quotaExceeded, "does not read");
   }
 
   /** Ends the connection after a while, unless it has ended by itself. */
@@ -74,7 +83,7 @@ export class Connection {
     const { socket } = this;
     // What still comes is read and forgotten: closing with unread data would reset the connection, and the client could
     // miss the last packet.
-    socket.on("data", () => {});
+    socket.on("data", ignore);
     socket.resume();
     if (lastWords.length > 0) socket.write(Uint8Array.from(lastWords));
     socket.end();
@@ -92,7 +101,10 @@ export class Connection {
   #tell(): void {
     this.reason ??= "lost";
     clearTimeout(this.#end);
+    this.dialogue?.ended();
     this.session?.close();
     this.#gone(this);
   }
 }
+
+function ignore(): void {}

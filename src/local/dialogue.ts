@@ -1,9 +1,9 @@
 import type { Packet as MqttPacket } from "mqtt-packet";
 import { readControlPacket } from "../mqtt/control-packet.ts";
-import { FrameReader } from "../mqtt/frame-reader.ts";
+import { FrameReader, type FrameSink } from "../mqtt/frame-reader.ts";
 import { PublishReader } from "../mqtt/publish-reader.ts";
 import type { Connection } from "./connection.ts";
-import { connackFor, faultOf, type Greeting, greetingOf, type PublishLimits } from "./greeting.ts";
+import { connackFor, faultOf, type Greeting, greetingOf, type PublishLimits, withoutCredentials } from "./greeting.ts";
 import type { Session } from "./session.ts";
 import { isTopicName } from "./topic-filter.ts";
 
@@ -43,17 +43,17 @@ const dup = 0x08;
  * All packets that are here are handed over before the first is acknowledged, so that they can share a disk sync. With
  * much of it unanswered the client is not read from; its keep-alive counts only while it is.
  */
-export class Dialogue {
+export class Dialogue implements FrameSink {
   readonly #connection: Connection;
   readonly #options: DialogueOptions;
   readonly #frames: FrameReader;
-  #publishes = new PublishReader(4);
+  #publishes: PublishReader | undefined;
   /** The last topic that a PUBLISH may have. */
   #knownTopic: string | undefined;
   #session: Session | undefined;
   #hasConnected = false;
   /** What came behind CONNECT while that was decided on. */
-  #early: { readonly header: number; readonly body: Buffer }[] = [];
+  #early: { readonly header: number; readonly body: Buffer }[] | undefined;
   #keepAlive: NodeJS.Timeout | undefined;
   #isPaused = false;
   #held: NodeJS.Timeout | undefined;
@@ -62,29 +62,20 @@ export class Dialogue {
   constructor(connection: Connection, heard: Buffer, options: DialogueOptions) {
     this.#connection = connection;
     this.#options = options;
-    this.#frames = new FrameReader(options.maxPacketBytes, {
-      frame: (header, bytes, start, end) => this.#frame(header, bytes, start, end),
-      tooLarge: () => this.#end(packetTooLarge, "packet too large"),
-      oversized: () => {},
-      malformed: (reason) => this.#end(malformedPacket, `malformed: ${reason}`),
-    });
-    const { socket } = connection;
-    socket.on("data", (chunk) => this.#read(chunk));
-    socket.once("close", () => {
-      clearTimeout(this.#keepAlive);
-      clearTimeout(this.#held);
-    });
+    this.#frames = new FrameReader(options.maxPacketBytes, this);
+    connection.dialogue = this;
+    connection.socket.on("data", (chunk) => this.#read(chunk));
     this.#read(heard);
   }
 
   #read(chunk: Buffer): void {
-    const { isEnded } = this.#connection;
-    if (isEnded) return;
-    this.#connection.heardMs = this.#options.now();
+    const connection = this.#connection;
+    if (connection.isEnded) return;
+    connection.heardMs = this.#options.now();
     this.#keepAlive?.refresh();
     this.#frames.push(chunk);
     // What still comes to a connection that ends is read and forgotten: see there.
-    if (this.#connection.isEnded) return;
+    if (connection.isEnded) return;
     const session = this.#session;
     if (session === undefined) return;
     if (session.inbox.waitingBytes > maxWaitingBytes) this.#pause();
@@ -109,17 +100,34 @@ export class Dialogue {
       this.#held = undefined;
       if (this.#connection.isEnded) return;
       if (session.isAhead && this.#options.now() < untilMs) this.#hold(session, untilMs);
-      else this.#answered(session.inbox.waitingBytes);
+      else this.answered(session.inbox.waitingBytes);
     }, lookMs);
   }
 
   /** Publishes were answered: there may be room for more. */
-  #answered(waitingBytes: number): void {
+  answered(waitingBytes: number): void {
     if (!this.#isPaused || this.#held !== undefined || waitingBytes > maxWaitingBytes / 2) return;
     this.#resume();
   }
 
-  #frame(header: number, bytes: Buffer, start: number, end: number): void {
+  /** The connection has ended. */
+  ended(): void {
+    clearTimeout(this.#keepAlive);
+    clearTimeout(this.#held);
+  }
+
+  tooLarge(): void {
+    this.#end(packetTooLarge, "packet too large");
+  }
+
+  /** Never: such a packet has ended the connection. */
+  oversized(): void {}
+
+  malformed(reason: string): void {
+    this.#end(malformedPacket, `malformed: ${reason}`);
+  }
+
+  frame(header: number, bytes: Buffer, start: number, end: number): void {
     if (this.#connection.isEnded) {
       this.#frames.stop();
       return;
@@ -127,8 +135,10 @@ export class Dialogue {
     const session = this.#session;
     if (session === undefined) {
       const body = bytes.subarray(start, end);
-      if (this.#hasConnected) this.#early.push({ header, body: Buffer.from(body) });
-      else this.#connect(header, body);
+      if (this.#hasConnected) {
+        this.#early ??= [];
+        this.#early.push({ header, body: Buffer.from(body) });
+      } else this.#connect(header, body);
       return;
     }
     switch (header) {
@@ -148,6 +158,7 @@ export class Dialogue {
   }
 
   #publish(session: Session, header: number, bytes: Buffer, start: number, end: number): void {
+    this.#publishes ??= new PublishReader(session.client.protocol);
     const publishes = this.#publishes;
     const packet = publishes.read(header, bytes, start, end);
     if (packet === undefined) {
@@ -262,20 +273,20 @@ export class Dialogue {
     setImmediate(() => setImmediate(() => this.#begin(greeting, session)));
   }
 
-  #begin({ keepalive, protocol }: Greeting, session: Session): void {
+  #begin(greeting: Greeting, session: Session): void {
     const connection = this.#connection;
     if (connection.isEnded) return;
+    connection.greeting = withoutCredentials(greeting);
     this.#session = session;
-    this.#publishes = new PublishReader(protocol);
-    session.inbox.answered = (waitingBytes) => this.#answered(waitingBytes);
-    this.#limitSilence(keepalive);
+    session.reader = this;
+    this.#limitSilence(greeting.keepalive);
     this.#options.ready(connection);
-    for (const { header, body } of this.#early) {
+    for (const { header, body } of this.#early ?? []) {
       // There may be a DISCONNECT among them.
       if (connection.socket.destroyed) break;
-      this.#frame(header, body, 0, body.length);
+      this.frame(header, body, 0, body.length);
     }
-    this.#early = [];
+    this.#early = undefined;
     if (!connection.isEnded) connection.socket.resume();
   }
 

@@ -39,6 +39,11 @@ export function greetingOf(packet: IConnectPacket): Greeting {
   };
 }
 
+/** What of it is needed once the client is let in. */
+export function withoutCredentials({ protocol, clientId, keepalive, hasWill }: Greeting): Greeting {
+  return { protocol, clientId, keepalive, hasWill };
+}
+
 /** Why a CONNECT that can be read cannot be taken, as a code of MQTT 5; earlier versions have nothing of the kind. */
 export function faultOf({ properties = {} }: IConnectPacket): number | undefined {
   // MQTT 5, 3.1.2.11.3 and 3.1.2.11.4: with none of it nothing could be sent.

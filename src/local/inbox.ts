@@ -1,6 +1,6 @@
 import type { Packet } from "../message/packet.ts";
 import type { Wire } from "./wire.ts";
-import type { Exchange, Verdict } from "./wiring.ts";
+import type { Exchange, LocalClient, Verdict } from "./wiring.ts";
 
 /**
  * A link in the chain of publishes that wait, itself what is told their verdicts: that spares each a closure. It holds no
@@ -29,12 +29,15 @@ class Waiting implements Exchange {
   }
 }
 
-export interface InboxOptions {
-  readonly protocol: 3 | 4 | 5;
+/** The session that an `Inbox` is part of. */
+export interface Receiving {
+  readonly client: LocalClient;
   readonly wire: Wire;
-  readonly publish: (packet: Packet, exchange: Exchange) => void;
+  publish(packet: Packet, exchange: Exchange): void;
   /** Ends the connection. */
-  readonly close: (code: number, reason: string) => void;
+  end(code: number, reason: string): void;
+  /** Publishes have got their verdict; so many bytes still wait for theirs. */
+  answered(waitingBytes: number): void;
 }
 
 /** MQTT 5 reason codes used here (2.4). */
@@ -48,20 +51,18 @@ const protocolError = 0x82;
  * the order they came in (MQTT 3.1.1, 4.6), whatever the order of the verdicts.
  */
 export class Inbox {
-  readonly #options: InboxOptions;
+  readonly #session: Receiving;
   #first: Waiting | undefined;
   #last: Waiting | undefined;
   /** Nothing that arrives from here on counts. */
   #closed = false;
   /** How much waits for its verdict. */
   waitingBytes = 0;
-  /** Called when some of them have got it, with what is left. */
-  answered: (waitingBytes: number) => void = () => {};
   /** Packet ids of QoS 2 publishes that came and were not released yet, and whether PUBREC was sent for them. */
-  readonly #exactlyOnce = new Map<number, "waiting" | "answered">();
+  #exactlyOnce: Map<number, "waiting" | "answered"> | undefined;
 
-  constructor(options: InboxOptions) {
-    this.#options = options;
+  constructor(session: Receiving) {
+    this.#session = session;
   }
 
   accept(packet: Packet, messageId: number): void {
@@ -71,8 +72,9 @@ export class Inbox {
       return;
     }
     if (packet.qos === 2) {
+      this.#exactlyOnce ??= new Map();
       const known = this.#exactlyOnce.get(messageId);
-      if (known === "answered") this.#options.wire.acknowledge(0x50, messageId, 0);
+      if (known === "answered") this.#session.wire.acknowledge(0x50, messageId, 0);
       if (known !== undefined) return;
       this.#exactlyOnce.set(messageId, "waiting");
     }
@@ -80,7 +82,7 @@ export class Inbox {
     const bytes = 64 + topic.length + payload.length;
     const waiting = new Waiting(this, { qos, packetId: qos === 0 ? 0 : messageId, bytes });
     this.#append(waiting);
-    this.#options.publish(packet, waiting);
+    this.#session.publish(packet, waiting);
   }
 
   /** A packet that ends the connection when what came before it is answered. */
@@ -95,12 +97,12 @@ export class Inbox {
 
   /** PUBREL: the packet id may be used anew. Before its PUBREC there can be none: the id would be taken for answered. */
   release(messageId: number): void {
-    if (this.#exactlyOnce.get(messageId) === "waiting") {
+    if (this.#exactlyOnce?.get(messageId) === "waiting") {
       this.reject(protocolError);
       return;
     }
-    this.#exactlyOnce.delete(messageId);
-    this.#options.wire.acknowledge(0x70, messageId, 0);
+    this.#exactlyOnce?.delete(messageId);
+    this.#session.wire.acknowledge(0x70, messageId, 0);
   }
 
   /** Verdicts that are still to come have nobody to be told to any more. */
@@ -132,28 +134,28 @@ export class Inbox {
       this.waitingBytes -= head.bytes;
       if (head.verdict.kind === "close") {
         this.close();
-        this.#options.close(head.verdict.code ?? unspecifiedError, "refused");
+        this.#session.end(head.verdict.code ?? unspecifiedError, "refused");
         return;
       }
       this.#acknowledge(head, head.verdict);
     }
-    this.answered(this.waitingBytes);
+    this.#session.answered(this.waitingBytes);
   }
 
   #acknowledge({ qos, packetId }: Waiting, verdict: Exclude<Verdict, { kind: "close" }>): void {
     if (qos === 0) return;
     if (verdict.kind === "silence") {
-      this.#exactlyOnce.delete(packetId);
+      this.#exactlyOnce?.delete(packetId);
       return;
     }
-    const code = verdict.kind === "reject" && this.#options.protocol === 5 ? verdict.code : 0;
+    const code = verdict.kind === "reject" && this.#session.client.protocol === 5 ? verdict.code : 0;
     if (qos === 1) {
-      this.#options.wire.acknowledge(0x40, packetId, code);
+      this.#session.wire.acknowledge(0x40, packetId, code);
       return;
     }
-    this.#options.wire.acknowledge(0x50, packetId, code);
+    this.#session.wire.acknowledge(0x50, packetId, code);
     // MQTT 5, 4.3.3: a PUBREC of 0x80 or more ends the exchange, no PUBREL will come.
-    if (code >= 0x80) this.#exactlyOnce.delete(packetId);
-    else this.#exactlyOnce.set(packetId, "answered");
+    if (code >= 0x80) this.#exactlyOnce?.delete(packetId);
+    else this.#exactlyOnce?.set(packetId, "answered");
   }
 }

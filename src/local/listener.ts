@@ -78,7 +78,8 @@ export async function openListener(
   tuned: Partial<Tuning> = {},
 ): Promise<LocalListener> {
   const tuning = { ...defaultTuning, ...tuned };
-  let current = settingsOf(options, wiring, tuning.now);
+  const ending = { lingerMs: tuning.lingerMs, gone };
+  let current = inForce(options, wiring);
   const connections = new Set<Connection>();
   const live = new Map<string, Connection>();
   let lastNumber = 0;
@@ -111,7 +112,7 @@ export async function openListener(
     clients: () => [...live.values()].flatMap(({ isReady, session }) => (isReady && session ? [session.client] : [])),
     end: (gateway, reason) => live.get(gateway)?.end(administrativeAction, reason),
     async prepare(next, known) {
-      const settings = settingsOf(next, known, tuning.now);
+      const settings = inForce(next, known);
       const change = await ports.prepare(settings.addresses, settings.tls);
       return {
         commit() {
@@ -127,10 +128,17 @@ export async function openListener(
     },
   };
 
+  /** The settings, and what all connections that begin under them share. */
+  function inForce(options: LocalOptions, known: LocalKnown) {
+    const settings = settingsOf(options, known, tuning.now);
+    const { maxQos } = settings;
+    return { ...settings, dialogue: { maxPacketBytes: options.maxPacketSize, maxQos, now: tuning.now, login, ready } };
+  }
+
   function accept(socket: Socket): void {
     if (socket.destroyed) return;
     socket.setNoDelay(true);
-    const connection = new Connection(socket, ++lastNumber, { lingerMs: tuning.lingerMs, gone });
+    const connection = new Connection(socket, ++lastNumber, ending);
     connections.add(connection);
     awaitConnect(socket, current.options.connectTimeout, (heard) => {
       if (typeof heard === "string") {
@@ -138,8 +146,7 @@ export async function openListener(
         socket.destroy();
         return;
       }
-      const { maxQos, options } = current;
-      new Dialogue(connection, heard, { maxPacketBytes: options.maxPacketSize, maxQos, now: tuning.now, login, ready });
+      new Dialogue(connection, heard, current.dialogue);
     });
   }
 
@@ -176,11 +183,10 @@ export async function openListener(
     connection.session = new Session({
       client: { gateway, name, connection: connection.number, protocol },
       wiring,
-      wire: connection.wire,
+      line: connection,
       tuning,
       ...(receiveMaximum !== undefined && { receiveMaximum }),
       ...(maxPacketBytes !== undefined && { maxPacketBytes }),
-      end: (code, reason) => connection.end(code, reason),
     });
     return true;
   }

@@ -1,22 +1,30 @@
 import { generate } from "mqtt-packet";
 import type { Packet } from "../message/packet.ts";
 import type { Granted } from "./subscriptions.ts";
+import type { Tuning } from "./tuning.ts";
 import type { Wire } from "./wire.ts";
+import type { LocalClient } from "./wiring.ts";
+
+/** MQTT 5 reason code (2.4). */
+const quotaExceeded = 0x97;
 
 /** What became of a packet for a gateway. */
 export type Delivery = "acknowledged" | "written" | "offline" | "unsubscribed" | "rejected";
 
-export interface OutboxOptions {
-  readonly protocol: 3 | 4 | 5;
+/** The session that an `Outbox` is part of. */
+export interface Delivering {
+  readonly client: LocalClient;
   readonly wire: Wire;
-  /** Packets that may be sent and unacknowledged at once; MQTT 5's Receive Maximum lowers it. */
-  readonly window: number;
-  /** MQTT 5's Maximum Packet Size of the client. */
+  readonly tuning: Tuning;
+  /** Ends the connection. */
+  end(code: number, reason: string): void;
+}
+
+/** What an MQTT 5 client said in CONNECT; absent: no limit. */
+export interface ClientLimits {
+  /** Packets that may be unacknowledged at once. */
+  readonly receiveMaximum?: number;
   readonly maxPacketBytes?: number;
-  /** Bytes that may wait for room in the window before the client counts as stuck. */
-  readonly maxWaitingBytes: number;
-  readonly stuck: () => void;
-  readonly now: () => number;
 }
 
 interface Outgoing {
@@ -36,28 +44,32 @@ interface Sent {
  * acknowledged when it ends is `offline`.
  */
 export class Outbox {
-  readonly #options: OutboxOptions;
-  readonly #sent = new Map<number, Sent>();
-  readonly #waiting: Outgoing[] = [];
+  readonly #session: Delivering;
+  readonly #window: number;
+  readonly #maxPacketBytes: number;
+  #sent: Map<number, Sent> | undefined;
+  #waiting: Outgoing[] | undefined;
   #waitingBytes = 0;
   #lastId = 0;
   #closed = false;
 
-  constructor(options: OutboxOptions) {
-    this.#options = options;
+  constructor(session: Delivering, { receiveMaximum, maxPacketBytes }: ClientLimits) {
+    const { window } = session.tuning;
+    this.#session = session;
+    this.#window = Math.min(window, receiveMaximum ?? window);
+    this.#maxPacketBytes = maxPacketBytes ?? Number.POSITIVE_INFINITY;
   }
 
   /** When the packet that has been unacknowledged for longest was sent. */
   get oldestSentMs(): number | undefined {
-    const [oldest] = this.#sent.values();
-    return oldest?.sentMs;
+    return this.#sent?.values().next().value?.sentMs;
   }
 
   /** Resolves `acknowledged` at PUBACK, `written` at once for QoS 0, `rejected` when the client refuses or cannot take it. */
   send(packet: Packet, qos: 0 | 1, subscription: Granted | undefined): Promise<Delivery> {
-    const { protocol, wire, maxPacketBytes, window } = this.#options;
-    const outgoing = print(packet, qos, { protocol, subscription });
-    if (outgoing.bytes.length > (maxPacketBytes ?? Number.POSITIVE_INFINITY)) return Promise.resolve("rejected");
+    const { client, tuning, wire } = this.#session;
+    const outgoing = print(packet, qos, { protocol: client.protocol, subscription });
+    if (outgoing.bytes.length > this.#maxPacketBytes) return Promise.resolve("rejected");
     if (this.#closed) return Promise.resolve("offline");
     if (qos === 0) {
       wire.send(outgoing.bytes);
@@ -65,23 +77,24 @@ export class Outbox {
     }
     return new Promise((settle) => {
       const whole = { ...outgoing, settle };
-      if (this.#sent.size < window) {
+      if ((this.#sent?.size ?? 0) < this.#window) {
         this.#write(whole);
       } else {
+        this.#waiting ??= [];
         this.#waiting.push(whole);
         this.#waitingBytes += whole.bytes.length;
-        if (this.#waitingBytes > this.#options.maxWaitingBytes) this.#options.stuck();
+        if (this.#waitingBytes > tuning.maxWaitingBytes) this.#session.end(quotaExceeded, "does not acknowledge");
       }
     });
   }
 
   /** PUBACK of the client; `code` is 0 before MQTT 5. False for an id that nothing waits under. */
   acknowledge(messageId: number, code: number): boolean {
-    const sent = this.#sent.get(messageId);
+    const sent = this.#sent?.get(messageId);
     if (sent === undefined) return false;
-    this.#sent.delete(messageId);
+    this.#sent?.delete(messageId);
     sent.settle(code >= 0x80 ? "rejected" : "acknowledged");
-    const next = this.#waiting.shift();
+    const next = this.#waiting?.shift();
     if (next === undefined) return true;
     this.#waitingBytes -= next.bytes.length;
     this.#write(next);
@@ -90,18 +103,19 @@ export class Outbox {
 
   close(): void {
     this.#closed = true;
-    for (const { settle } of this.#sent.values()) settle("offline");
-    for (const { settle } of this.#waiting) settle("offline");
-    this.#sent.clear();
-    this.#waiting.length = 0;
+    for (const { settle } of this.#sent?.values() ?? []) settle("offline");
+    for (const { settle } of this.#waiting ?? []) settle("offline");
+    this.#sent = undefined;
+    this.#waiting = undefined;
   }
 
   #write({ bytes, idAt, settle }: Outgoing): void {
+    this.#sent ??= new Map();
     do this.#lastId = (this.#lastId % 0xffff) + 1;
     while (this.#sent.has(this.#lastId));
     bytes.writeUInt16BE(this.#lastId, idAt);
-    this.#sent.set(this.#lastId, { sentMs: this.#options.now(), settle });
-    this.#options.wire.send(bytes);
+    this.#sent.set(this.#lastId, { sentMs: this.#session.tuning.now(), settle });
+    this.#session.wire.send(bytes);
   }
 }
 

@@ -37,11 +37,16 @@ export class Ports {
   readonly sockets = new Set<Socket>();
   readonly #handlers: PortsHandlers;
   readonly #closed: Promise<void>[] = [];
+  readonly #forget: (this: Socket) => void;
   #ports: readonly Port[] = [];
   #tls: TlsServer | undefined;
 
   constructor(handlers: PortsHandlers) {
     this.#handlers = handlers;
+    const { sockets } = this;
+    this.#forget = function () {
+      sockets.delete(this);
+    };
   }
 
   /** In the order in which they were asked for. */
@@ -118,7 +123,7 @@ export class Ports {
         return;
       }
       this.sockets.add(socket);
-      socket.once("close", () => this.sockets.delete(socket));
+      socket.on("close", this.#forget);
       if (address.secure) this.#tls?.emit("connection", socket);
       else accept(socket);
     });

@@ -1,12 +1,12 @@
 import { generate } from "mqtt-packet";
 import type { Packet, Subscription } from "../message/packet.ts";
-import { Inbox } from "./inbox.ts";
-import { type Delivery, Outbox } from "./outbox.ts";
+import { Inbox, type Receiving } from "./inbox.ts";
+import { type ClientLimits, type Delivering, type Delivery, Outbox } from "./outbox.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { isTopicFilter, isTopicName } from "./topic-filter.ts";
 import type { Tuning } from "./tuning.ts";
 import type { Wire } from "./wire.ts";
-import type { LocalClient, LocalWarning, LocalWiring } from "./wiring.ts";
+import type { Exchange, LocalClient, LocalWarning, LocalWiring } from "./wiring.ts";
 
 /** MQTT 5 reason code (2.4). */
 const topicFilterInvalid = 0x8f;
@@ -17,50 +17,59 @@ export interface Wish {
   readonly qos: number;
 }
 
-export interface SessionOptions {
+/** The connection that a session is on. */
+export interface SessionLine {
+  readonly wire: Wire;
+  end(code: number, reason: string): void;
+}
+
+export interface SessionOptions extends ClientLimits {
   readonly client: LocalClient;
   readonly wiring: LocalWiring;
-  readonly wire: Wire;
+  readonly line: SessionLine;
   readonly tuning: Tuning;
-  /** What an MQTT 5 client said in CONNECT; absent: no limit. */
-  readonly receiveMaximum?: number;
-  readonly maxPacketBytes?: number;
-  readonly end: (code: number, reason: string) => void;
 }
 
 /** MQTT from CONNACK to the end of the connection, for a gateway that is known. */
-export class Session {
+export class Session implements Delivering, Receiving {
   readonly client: LocalClient;
+  readonly wire: Wire;
+  readonly tuning: Tuning;
   readonly inbox: Inbox;
   readonly outbox: Outbox;
-  readonly #options: SessionOptions;
+  /** Told when publishes have got their verdict, with the bytes that still wait for theirs. */
+  reader: { answered(waitingBytes: number): void } | undefined;
+  readonly #wiring: LocalWiring;
+  readonly #line: SessionLine;
   readonly #subscriptions = new Subscriptions();
-  readonly #warnings = new Set<LocalWarning>();
+  #warnings: Set<LocalWarning> | undefined;
 
-  constructor(options: SessionOptions) {
-    const { client, wiring, wire, tuning, end } = options;
+  constructor({ client, wiring, line, tuning, ...limits }: SessionOptions) {
     this.client = client;
-    this.#options = options;
-    this.inbox = new Inbox({
-      protocol: client.protocol,
-      wire,
-      publish: (packet, exchange) => wiring.publish(client, packet, exchange),
-      close: end,
-    });
-    this.outbox = new Outbox({
-      protocol: client.protocol,
-      wire,
-      window: Math.min(tuning.window, options.receiveMaximum ?? tuning.window),
-      ...(options.maxPacketBytes !== undefined && { maxPacketBytes: options.maxPacketBytes }),
-      maxWaitingBytes: tuning.maxWaitingBytes,
-      stuck: () => end(0x97, "does not acknowledge"),
-      now: tuning.now,
-    });
+    this.wire = line.wire;
+    this.tuning = tuning;
+    this.#wiring = wiring;
+    this.#line = line;
+    this.inbox = new Inbox(this);
+    this.outbox = new Outbox(this, limits);
+  }
+
+  publish(packet: Packet, exchange: Exchange): void {
+    this.#wiring.publish(this.client, packet, exchange);
+  }
+
+  end(code: number, reason: string): void {
+    this.#line.end(code, reason);
+  }
+
+  answered(waitingBytes: number): void {
+    this.reader?.answered(waitingBytes);
   }
 
   /** Answers SUBSCRIBE: what may not be heard is refused, and the connection goes on, unless the cloud would close it. */
   subscribe(messageId: number, wishes: readonly Wish[], identifier: number | undefined): void {
-    const { client, wiring, wire } = this.#options;
+    const { client, wire } = this;
+    const wiring = this.#wiring;
     const heard: Subscription[] = [];
     const answers = wishes.map(({ filter }) => (isTopicFilter(filter) ? wiring.grant(client, filter) : undefined));
     if (answers.includes("close")) {
@@ -80,7 +89,7 @@ export class Session {
   }
 
   unsubscribe(messageId: number, filters: readonly string[]): void {
-    const { client, wire } = this.#options;
+    const { client, wire } = this;
     // MQTT 5, 3.11.3: 0x11 where there was no such subscription; earlier versions have no codes.
     const granted = filters.map((filter) => (this.#subscriptions.remove(filter) ? 0x00 : 0x11));
     wire.send(generate({ cmd: "unsuback", messageId, granted }, { protocolVersion: client.protocol }));
@@ -102,19 +111,20 @@ export class Session {
 
   /** A packet about an exchange that there is not; real clients acknowledge twice, so it does no harm. */
   stray(type: string, packetId: number): void {
-    this.#options.wiring.stray?.(this.client, { type, packetId });
+    this.#wiring.stray?.(this.client, { type, packetId });
   }
 
   /** Whether what the client sends had better wait for a moment. */
   get isAhead(): boolean {
-    return this.#options.wiring.isAhead?.(this.client) ?? false;
+    return this.#wiring.isAhead?.(this.client) ?? false;
   }
 
   /** Something that the client asks for and does not get: said once for each connection. */
   warn(warning: LocalWarning): void {
+    this.#warnings ??= new Set();
     if (this.#warnings.has(warning)) return;
     this.#warnings.add(warning);
-    this.#options.wiring.warned?.(this.client, warning);
+    this.#wiring.warned?.(this.client, warning);
   }
 
   /** Takes subscriptions back without telling the client. */

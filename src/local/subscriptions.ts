@@ -8,35 +8,42 @@ export interface Granted {
 
 /** The filters one connection has subscribed to. */
 export class Subscriptions {
-  readonly #exact = new Map<string, Granted>();
-  readonly #wildcards = new Map<string, Granted>();
+  /** Both are made when they are wanted: many a gateway never subscribes. */
+  #exact: Map<string, Granted> | undefined;
+  #wildcards: Map<string, Granted> | undefined;
 
   add(filter: string, granted: Granted): void {
-    this.#of(filter).set(filter, granted);
+    if (isWildcard(filter)) {
+      this.#wildcards ??= new Map();
+      this.#wildcards.set(filter, granted);
+    } else {
+      this.#exact ??= new Map();
+      this.#exact.set(filter, granted);
+    }
   }
 
   /** Whether there was such a subscription. */
   remove(filter: string): boolean {
-    return this.#of(filter).delete(filter);
+    return (isWildcard(filter) ? this.#wildcards : this.#exact)?.delete(filter) ?? false;
   }
 
   removeWhere(isRemoved: (filter: string) => boolean): void {
     for (const filters of [this.#exact, this.#wildcards]) {
-      for (const filter of filters.keys()) if (isRemoved(filter)) filters.delete(filter);
+      for (const filter of filters?.keys() ?? []) if (isRemoved(filter)) filters?.delete(filter);
     }
   }
 
   /** The subscription that the topic is heard through; of several, the first with the highest QoS. */
   find(topic: string): Granted | undefined {
-    let best = this.#exact.get(topic);
-    for (const [filter, granted] of this.#wildcards) {
+    let best = this.#exact?.get(topic);
+    for (const [filter, granted] of this.#wildcards ?? []) {
       if (best?.qos === 1) break;
       if ((best === undefined || granted.qos > best.qos) && filterMatches(filter, topic)) best = granted;
     }
     return best;
   }
+}
 
-  #of(filter: string): Map<string, Granted> {
-    return filter.includes("+") || filter.includes("#") ? this.#wildcards : this.#exact;
-  }
+function isWildcard(filter: string): boolean {
+  return filter.includes("+") || filter.includes("#");
 }

@@ -8,11 +8,16 @@ const bytesPerWrite = 256;
 
 const pingresp = 0xd;
 
+/** The connection that a `Wire` writes for. */
+export interface Wired {
+  readonly socket: Socket;
+  /** The client does not read what it is sent. */
+  stuck(): void;
+}
+
 /** Writes packets of ours to a socket, all of one turn of the event loop in one system call. */
 export class Wire {
-  readonly #socket: Socket;
-  readonly #stuck: () => void;
-  readonly #flushNow = (): void => this.flush();
+  readonly #connection: Wired;
   /** What is owed: a packet id, plus 65536 times the reason code, plus 2^24 times the type of the packet. */
   #acknowledgements: number[] = [];
   /** Writes since nothing was waiting. */
@@ -20,17 +25,16 @@ export class Wire {
   #flushes = false;
   #corked = false;
 
-  /** @param stuck Called when the client does not read what it is sent. */
-  constructor(socket: Socket, stuck: () => void) {
-    this.#socket = socket;
-    this.#stuck = stuck;
+  constructor(connection: Wired) {
+    this.#connection = connection;
   }
 
   send(bytes: Uint8Array): void {
-    if (!this.#socket.writable) return;
+    const { socket } = this.#connection;
+    if (!socket.writable) return;
     if (!this.#corked) {
       this.#corked = true;
-      this.#socket.cork();
+      socket.cork();
     }
     this.#write(bytes);
     this.#flushSoon();
@@ -49,32 +53,43 @@ export class Wire {
   }
 
   flush(): void {
+    const { socket } = this.#connection;
     this.#flushes = false;
     if (this.#acknowledgements.length > 0) {
       const bytes = print(this.#acknowledgements);
       this.#acknowledgements = [];
-      if (this.#socket.writable) this.#write(bytes);
+      if (socket.writable) this.#write(bytes);
     }
     if (this.#corked) {
       this.#corked = false;
-      this.#socket.uncork();
+      socket.uncork();
     }
-    const { writableLength } = this.#socket;
+    const { writableLength } = socket;
     if (writableLength === 0) this.#writes = 0;
-    else if (writableLength + this.#writes * bytesPerWrite > maxUnreadBytes) this.#stuck();
+    else if (writableLength + this.#writes * bytesPerWrite > maxUnreadBytes) this.#connection.stuck();
   }
 
   #write(bytes: Uint8Array): void {
     this.#writes += 1;
-    this.#socket.write(bytes);
+    this.#connection.socket.write(bytes);
   }
 
   #flushSoon(): void {
     if (this.#flushes) return;
     this.#flushes = true;
     // Runs when the promises of this turn have settled: what one disk sync made safe is acknowledged in one write.
-    process.nextTick(this.#flushNow);
+    if (waiting.length === 0) process.nextTick(flushAll);
+    waiting.push(this);
   }
+}
+
+/** Wires with something to write in this turn. */
+let waiting: Wire[] = [];
+
+function flushAll(): void {
+  const wires = waiting;
+  waiting = [];
+  for (const wire of wires) wire.flush();
 }
 
 function print(acknowledgements: readonly number[]): Buffer {

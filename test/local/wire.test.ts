@@ -17,9 +17,10 @@ test("Wire gives a client up that reads nothing, also when all it is sent are sm
   const [socket] = (await accepted) as [Socket];
   sockets.push(client, socket);
   let isStuck = false;
-  const wire = new Wire(socket, () => {
+  const stuck = () => {
     isStuck = true;
-  });
+  };
+  const wire = new Wire({ socket, stuck });
   // What the operating system holds is full when something waits here.
   while (socket.writableLength === 0) {
     socket.write(Buffer.alloc(64 * 1024));
