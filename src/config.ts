@@ -159,6 +159,10 @@ function resolveConfig(
   };
   const url = upstream.url ?? dialects.upstream.bind(parameters.upstream).url;
   const raw = source.value as RawConfig;
+  const rulesWith = (own: object | undefined) =>
+    resolveOptions(rulesSchema, mergeRules(raw.rules, own), source.folder) as RulesOptions;
+  const rulesOfAll = rulesWith(undefined);
+  const ownRules = (index: number) => raw.gateways[index]?.rules;
   return Object.freeze({
     file: source.file,
     local: Object.freeze({ dialect: dialects.local, parameters: parameters.local, options: local }),
@@ -173,11 +177,7 @@ function resolveConfig(
         Object.freeze({
           ...gateway,
           upstream: Object.freeze({ ...gateway.upstream, gateway: gateway.upstream.gateway ?? gateway.id }),
-          rules: resolveOptions(
-            rulesSchema,
-            mergeRules(raw.rules, raw.gateways[index]?.rules),
-            source.folder,
-          ) as RulesOptions,
+          rules: ownRules(index) === undefined ? rulesOfAll : rulesWith(ownRules(index)),
         }),
       ),
     ),

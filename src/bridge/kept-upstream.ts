@@ -24,7 +24,7 @@ export class KeptUpstream {
   #base = 0;
   #nextToken = 0;
   /** Given to the owner, and not acknowledged by it; in order. */
-  readonly #open = new Map<number, Packet>();
+  #open: Map<number, Packet> | undefined;
   /** Kept back for the next owner. */
   readonly #waiting: { readonly packet: Packet; readonly inbound: number }[] = [];
   #isHolding = false;
@@ -83,7 +83,7 @@ export class KeptUpstream {
   }
 
   acknowledge(inbound: number): void {
-    this.#open.delete(inbound);
+    this.#open?.delete(inbound);
     this.#connection?.acknowledge(inbound);
   }
 
@@ -108,7 +108,7 @@ export class KeptUpstream {
     return {
       opened: () => this.#owner?.opened(),
       closed: (reason, detail, unacknowledged) => {
-        this.#open.clear();
+        this.#open = undefined;
         const tokens = unacknowledged.filter((token) => token >= this.#base).map((token) => token - this.#base);
         this.#owner?.closed(reason, detail, tokens);
       },
@@ -130,14 +130,20 @@ export class KeptUpstream {
 
   #resume(owner: UpstreamOwner): void {
     if (this.#owner !== owner) return;
-    const missed = [...[...this.#open].map(([inbound, packet]) => ({ packet, inbound })), ...this.#waiting.splice(0)];
-    this.#open.clear();
+    const missed = [
+      ...[...(this.#open ?? [])].map(([inbound, packet]) => ({ packet, inbound })),
+      ...this.#waiting.splice(0),
+    ];
+    this.#open = undefined;
     if (this.state === "open") owner.resumed();
     for (const { packet, inbound } of missed) this.#give(packet, inbound);
   }
 
   #give(packet: Packet, inbound: number): void {
-    if (packet.qos > 0) this.#open.set(inbound, packet);
+    if (packet.qos > 0) {
+      this.#open ??= new Map();
+      this.#open.set(inbound, packet);
+    }
     this.#owner?.received(packet, inbound);
   }
 

@@ -45,7 +45,7 @@ export interface LinkParts {
   /** Shared by all links. */
   readonly latency: Latency;
   readonly now: () => number;
-  readonly trace?: Pick<Trace, "isOn" | "tell">;
+  readonly trace?: Pick<Trace, "isOn" | "tell"> | undefined;
 }
 
 /** What a link takes over from the one before. */
@@ -101,7 +101,11 @@ export class Link {
     });
     const { dialectOf, engine, mapping, share, spool } = parts;
     this.#backlog = new Backlog({
-      ...{ dialectOf, engine, mapping, share, spool },
+      dialectOf,
+      engine,
+      mapping,
+      share,
+      spool,
       dispatch: (event) => this.#dispatch(event),
       connectionOf: (record) => this.#connectionOf(record),
     });

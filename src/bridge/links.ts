@@ -26,7 +26,7 @@ interface Entry {
 /** The links of all gateways, and who is connected to them. Brings them in line with another configuration, one by one. */
 export class Links {
   readonly #around: LinksAround;
-  readonly #toLocal: ToLocal;
+  readonly #surroundings: LinkSurroundings;
   readonly #entries = new Map<string, Entry>();
   readonly #clients = new Map<string, LocalClient & { readonly sinceMs: number }>();
   #dialects: BoundDialects;
@@ -34,8 +34,14 @@ export class Links {
 
   constructor(config: Config, around: LinksAround) {
     this.#around = around;
-    const { listener } = around;
-    this.#toLocal = {
+    const { latency, listener, log, now, spool, trace } = around;
+    this.#surroundings = {
+      latency,
+      log,
+      now,
+      spool,
+      trace,
+      dialects: this.dialects,
       deliver: async (...packet) => listener()?.deliver(...packet) ?? "offline",
       revoke: (...which) => listener()?.revoke(...which),
       verifyDevice: async (...token) => {
@@ -72,7 +78,8 @@ export class Links {
       isAhead: (client) => this.#linkOf(client).isOutrun && this.#load.isFull,
       stray: (client, packet) => this.#linkOf(client).localStray(client, packet),
       connected: (client) => {
-        this.#clients.set(client.gateway, { ...client, sinceMs: now() });
+        const { connection, gateway, name, protocol } = client;
+        this.#clients.set(gateway, { connection, gateway, name, protocol, sinceMs: now() });
         log.info({ gateway: client.gateway, protocol: client.protocol }, "gateway-connected");
         this.#linkOf(client).localConnected(client);
       },
@@ -144,7 +151,7 @@ export class Links {
     entry.link = this.#link(config, gateway, entry.connection);
     const next = entry.link;
     next.resume({ carried, client: this.#clients.get(id) });
-    this.#toLocal.revoke(id, (filter) => typeof next.subscribable(filter) !== "number");
+    this.#surroundings.revoke(id, (filter) => typeof next.subscribable(filter) !== "number");
     if (!isLast && isNamedOtherwise(old, next)) entry.connection.reconnect("reload");
     old.succeeded(next);
   }
@@ -162,7 +169,7 @@ export class Links {
   }
 
   #link(config: Config, gateway: GatewayConfig, connection: KeptUpstream): Link {
-    return openLink(config, gateway, { ...this.#around, ...this.#toLocal, dialects: this.dialects, connection });
+    return openLink(config, gateway, { around: this.#surroundings, connection });
   }
 
   #linkOf(client: LocalClient): Link {

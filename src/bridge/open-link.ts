@@ -25,15 +25,24 @@ export interface LinkSurroundings extends ToLocal, Pick<LinkParts, "latency" | "
 export function openLink(
   config: Config,
   gateway: GatewayConfig,
-  around: LinkSurroundings & { readonly connection: KeptUpstream },
+  { around, connection }: { readonly around: LinkSurroundings; readonly connection: KeptUpstream },
 ): Link {
   const spool = around.spool.gateway(gateway.id);
   const { local, upstream, engine, mapping } = pairFor(config, gateway, {
     facts: spool.entries(),
     remember: (key, value) => spool.put(key, value),
   });
+  const { deliver, dialects, latency, log, now, revoke, trace, verifyDevice } = around;
+  // Written out: what is spread together has a shape of its own, which takes more memory than it does.
   return new Link({
-    ...around,
+    connection,
+    deliver,
+    latency,
+    log,
+    now,
+    revoke,
+    trace,
+    verifyDevice,
     id: gateway.id,
     engine: createGateway({ ...engine, facts: spool.entries() }),
     local,
@@ -42,7 +51,7 @@ export function openLink(
     mapping,
     spool,
     share: shareOf(config.gateways.length),
-    dialectOf: (name) => (name === local.dialect.name ? local : around.dialects(gateway.id, name)),
+    dialectOf: (name) => (name === local.dialect.name ? local : dialects(gateway.id, name)),
   });
 }
 
@@ -61,11 +70,12 @@ export function upstreamFor(
   }: { readonly now: () => number; readonly facts?: UpstreamFacts | undefined; readonly turnstile: Turnstile },
 ): KeptUpstream {
   const { reconnects } = config.upstream.dialect;
-  const { rules, ...access } = upstreamAccess(config, gateway);
+  const { connectTimeoutMs, keepaliveMs, protocol, rules, tls, url } = upstreamAccess(config, gateway);
   const tokenLifetimeMs = config.upstream.options.tokenLifetime;
   const login = loginFor({ rules, gateway: gateway.upstream, tokenLifetimeMs, now });
   return new KeptUpstream(
-    (handlers) => openUpstream({ ...access, login, reconnects, now, turnstile }, handlers),
+    (handlers) =>
+      openUpstream({ connectTimeoutMs, keepaliveMs, protocol, tls, url, login, reconnects, now, turnstile }, handlers),
     facts,
   );
 }

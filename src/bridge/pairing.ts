@@ -3,7 +3,7 @@ import { resolveOptions } from "../config/resolve.ts";
 import type { Config, GatewayConfig } from "../config.ts";
 import type { Deployment, DeploymentMemory, DeploymentSession } from "../dialect/deployment/deployment.ts";
 import type { BoundDialect, Dialect } from "../dialect/dialect.ts";
-import type { GatewayEngineOptions } from "../gateway/gateway.ts";
+import type { GatewayEngineOptions, Side } from "../gateway/gateway.ts";
 import type { LocalRegistry } from "../gateway/local-attachments.ts";
 import { type RulesOptions, rulesSchema } from "../gateway/options.ts";
 import type { DeviceId } from "../message/message.ts";
@@ -85,7 +85,7 @@ function pair(input: PairInput): Pairing {
       id,
       rules: deployment === undefined ? rules : { ...rules, config: { ...rules.config, ...deployment.config } },
       local: local.dialect,
-      upstream: { ...sideOf(upstream.dialect), limits: limitsOf(upstream.dialect.limits, options.limits) },
+      upstream: upstreamSide(upstream.dialect, options.limits),
       inFlight: options.inFlight,
       attachTimeoutMs: options.attachTimeout,
       settleMs: options.settle,
@@ -146,12 +146,23 @@ function nameOfCloud(url: string, { dialect, values }: PairInput["upstream"]): s
   return createHash("sha256").update(whole).digest("hex").slice(0, 12);
 }
 
-function sideOf({ traits, ids, retries }: Dialect): Pick<Dialect, "traits" | "ids" | "retries"> {
-  return { traits, ids, retries };
+type OwnLimits = UpstreamOptions["limits"];
+
+/** By the options, which all gateways of a configuration share. */
+const knownSides = new WeakMap<OwnLimits, { readonly dialect: Dialect; readonly side: Side }>();
+
+/** The cloud with the operator's limits in the place of its own. */
+function upstreamSide(dialect: Dialect, own: OwnLimits): Side {
+  const known = knownSides.get(own);
+  if (known?.dialect === dialect) return known.side;
+  const { traits, ids, retries } = dialect;
+  const side = { traits, ids, retries, limits: limitsOf(dialect.limits, own) };
+  knownSides.set(own, { dialect, side });
+  return side;
 }
 
 /** The dialect's limits, with the operator's in their place. */
-function limitsOf(known: Limits, own: UpstreamOptions["limits"]): Limits {
+function limitsOf(known: Limits, own: OwnLimits): Limits {
   const { messagesPerSecond, bytesPerSecond, stateInterval, attached } = own;
   return {
     ...known,

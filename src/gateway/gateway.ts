@@ -132,10 +132,10 @@ class Rules implements Gateway {
   }
 
   status(): GatewayStatus {
-    const { commands, flights, lanes } = this.#parts;
+    const { flights, lanes, openCommands } = this.#parts;
     return {
       devices: [...lanes.all()].map(statusOfLane),
-      openCommands: commands.open,
+      openCommands,
       inFlight: flights.size,
       queued: this.#core.load,
     };

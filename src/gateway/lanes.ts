@@ -10,8 +10,8 @@ export class Lanes {
   readonly own: Lane = createLane(undefined);
   readonly #core: Core;
   readonly #names: Names;
-  readonly #byName = new Map<DeviceId, Lane>();
-  readonly #byId = new Map<DeviceId, Lane>();
+  #byName: Map<DeviceId, Lane> | undefined;
+  #byId: Map<DeviceId, Lane> | undefined;
 
   constructor(core: Core) {
     this.#core = core;
@@ -20,7 +20,7 @@ export class Lanes {
   }
 
   find(device: DeviceId | undefined): Lane | undefined {
-    return device === undefined ? this.own : this.#byName.get(device);
+    return device === undefined ? this.own : this.#byName?.get(device);
   }
 
   /** The lane of a device, made on first sight. */
@@ -34,17 +34,17 @@ export class Lanes {
   }
 
   findId(id: DeviceId | undefined): Lane | undefined {
-    return id === undefined ? this.own : this.#byId.get(id);
+    return id === undefined ? this.own : this.#byId?.get(id);
   }
 
   /** How many devices are known. */
   get count(): number {
-    return this.#byName.size;
+    return this.#byName?.size ?? 0;
   }
 
   /** Every device, not the gateway itself. */
   all(): Iterable<Lane> {
-    return this.#byName.values();
+    return this.#byName?.values() ?? [];
   }
 
   /** Forgets a device of which nothing is left to know. */
@@ -55,8 +55,8 @@ export class Lanes {
     if (lane.state !== undefined || lane.config !== undefined || lane.collected !== undefined) return;
     if (lane.kept !== undefined) return;
     if (lane.nextId !== undefined) return;
-    this.#byName.delete(lane.device);
-    if (lane.id !== undefined && this.#byId.get(lane.id) === lane) this.#byId.delete(lane.id);
+    this.#byName?.delete(lane.device);
+    if (lane.id !== undefined && this.#byId?.get(lane.id) === lane) this.#byId?.delete(lane.id);
   }
 
   /**
@@ -64,8 +64,9 @@ export class Lanes {
    * (ThingsBoard specification, 13.3). False if another device here has the new name.
    */
   rename(lane: Lane, id: DeviceId): boolean {
-    const other = this.#byId.get(id);
+    const other = this.#byId?.get(id);
     if (other !== undefined && other !== lane) return false;
+    this.#byId ??= new Map();
     this.#byId.set(id, lane);
     lane.nextId = id;
     return true;
@@ -74,7 +75,7 @@ export class Lanes {
   /** Uses the newest name: nothing is attached under the old one any more. */
   takeName(lane: Lane): void {
     if (lane.nextId === undefined || lane.nextId === lane.id) return;
-    if (lane.id !== undefined) this.#byId.delete(lane.id);
+    if (lane.id !== undefined) this.#byId?.delete(lane.id);
     lane.id = lane.nextId;
     lane.problem = undefined;
   }
@@ -86,6 +87,7 @@ export class Lanes {
 
   #add(device: DeviceId): Lane {
     const lane = createLane(device);
+    this.#byName ??= new Map();
     this.#byName.set(device, lane);
     this.#name(lane);
     return lane;
@@ -98,11 +100,12 @@ export class Lanes {
       this.#refuse(lane, named.problem);
       return;
     }
-    const other = this.#byId.get(named.id);
+    const other = this.#byId?.get(named.id);
     if (other !== undefined) {
       this.#refuse(lane, `"${other.device}" has the id "${named.id}" already: give one of the devices an alias`);
       return;
     }
+    this.#byId ??= new Map();
     this.#byId.set(named.id, lane);
     lane.id = named.id;
     lane.problem = undefined;

@@ -147,6 +147,11 @@ export class Parts {
     return this.#downlink;
   }
 
+  /** Commands that nobody has answered yet. */
+  get openCommands(): number {
+    return this.#commands?.open ?? 0;
+  }
+
   /** A device is within reach of the upstream. */
   attached(lane: Lane): void {
     this.configuration.attached(lane);
