@@ -40,6 +40,8 @@ export class Alarms {
 
   /** Runs what is due, also what becomes due by that. */
   runDue(nowMs: number): void {
+    const top = this.#heap[0];
+    if (top === undefined || (top.isLive && top.atMs > nowMs)) return;
     for (let next = this.nextMs; next !== undefined && next <= nowMs; next = this.nextMs) {
       const alarm = this.#pop() as Alarm;
       alarm.isLive = false;

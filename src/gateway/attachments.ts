@@ -3,7 +3,7 @@ import type { RetryPolicy } from "../message/traits.ts";
 import type { Core } from "./core.ts";
 import type { DeviceNotices } from "./device-notices.ts";
 import type { Dispatch } from "./dispatch.ts";
-import type { Flight, Flights } from "./flights.ts";
+import { type Flight, type Flights, flightFor } from "./flights.ts";
 import { factName, isQuiet, type Lane } from "./lane.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Outbox } from "./outbox.ts";
@@ -68,7 +68,7 @@ export class Attachments {
     lane.tries += 1;
     lane.stuckSinceMs ??= this.#core.nowMs;
     const isImplied = this.#core.options.upstream.traits.attach === "implied";
-    const token = this.#parts.flights.send("attach", lane, {
+    const token = this.#parts.flights.send(flightFor("attach", lane), {
       kind: "attach",
       device: id,
       ...(isImplied && profile !== undefined ? { profile } : {}),
@@ -127,7 +127,10 @@ export class Attachments {
     const waiting = this.#parts.outbox.shift(lane);
     lane.phase = "detaching";
     const { id } = lane;
-    if (id !== undefined) this.#parts.flights.send("detach", lane, { kind: "detach", device: id }, { waiting });
+    if (id === undefined) return;
+    const flight = flightFor("detach", lane);
+    flight.waiting = waiting;
+    this.#parts.flights.send(flight, { kind: "detach", device: id });
   }
 
   /** It is detached: acknowledged, or because the connection has ended. */

@@ -294,7 +294,7 @@ export class CorrelatedCommands implements Commands {
       this.#core.settleAt(arriving, { kind: "dropped", reason: "unmatched" });
       return;
     }
-    if (!("kind" in fitInto(this.#core.packetBytes, message))) {
+    if (fitInto(this.#core.packetBytes, message).kind === "pieces") {
       this.#core.settleAt(arriving, { kind: "quarantined", ...named(lane), reason: "oversize" });
       return;
     }

@@ -156,7 +156,7 @@ export class Core {
     cargo.isSettled = true;
     this.#questions?.delete(cargo);
     this.load -= 1;
-    this.emit({ kind: "settle", ref: { seq: cargo.seq, index: cargo.index }, fate });
+    this.emit({ kind: "settle", ref: cargo, fate });
   }
 
   /** One of the cargo's publishes is acknowledged. */
@@ -167,7 +167,7 @@ export class Core {
 
   /** Gives a message that was never taken its fate. */
   settleAt(mark: Mark, fate: Fate): void {
-    this.emit({ kind: "settle", ref: { seq: mark.seq, index: mark.index }, fate });
+    this.emit({ kind: "settle", ref: mark, fate });
   }
 
   store(key: string, value: string | undefined): void {

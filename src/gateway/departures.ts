@@ -2,7 +2,7 @@ import type { State } from "../message/message.ts";
 import type { Attachments } from "./attachments.ts";
 import type { Core } from "./core.ts";
 import type { Step, Steps } from "./dispatch.ts";
-import type { Flights } from "./flights.ts";
+import { type Flights, flightFor } from "./flights.ts";
 import { isQuiet, type Lane } from "./lane.ts";
 import type { Outbox } from "./outbox.ts";
 import type { OwnQuestions } from "./own-questions.ts";
@@ -118,7 +118,9 @@ export class Departures implements Steps {
     const { body, revision } = this.#parts.state.next(lane);
     const message: State = lane.id === undefined ? { kind: "state", body } : { kind: "state", device: lane.id, body };
     this.#core.pacing.charge(this.#core.nowMs, 0, body.length);
-    this.#parts.flights.send("state", lane, message, { revision });
+    const flight = flightFor("state", lane);
+    flight.revision = revision;
+    this.#parts.flights.send(flight, message);
   }
 }
 

@@ -3,8 +3,9 @@ import { type JsonText, membersOf, objectText } from "../message/json.ts";
 import type { Point, State, Telemetry, UpMessage } from "../message/message.ts";
 
 /** A message that takes several publishes, or none; `fate` is what becomes of it then, if not `delivered`. */
-export interface Parts {
-  readonly parts: readonly UpMessage[];
+export interface Pieces {
+  readonly kind: "pieces";
+  readonly pieces: readonly UpMessage[];
   readonly fate: Fate | undefined;
 }
 
@@ -30,7 +31,7 @@ export function bytesOfPoints(points: readonly Point[]): number {
  * A message in packets of at most this size: points are split between points, changed keys between keys. What cannot be
  * split is quarantined as `oversize`.
  */
-export function fitInto(packetBytes: number, message: UpMessage): UpMessage | Parts {
+export function fitInto(packetBytes: number, message: UpMessage): UpMessage | Pieces {
   if (packetBytes === Number.POSITIVE_INFINITY) return message;
   const room = roomIn(packetBytes, "device" in message ? message.device : undefined);
   switch (message.kind) {
@@ -43,29 +44,35 @@ export function fitInto(packetBytes: number, message: UpMessage): UpMessage | Pa
         ? message
         : splitMembers(message, message.values, room);
     case "commandResponse":
-      return Buffer.byteLength(message.data) <= room ? message : { parts: [], fate: oversize };
+      return Buffer.byteLength(message.data) <= room ? message : { kind: "pieces", pieces: [], fate: oversize };
     case "attributesRequest":
     case "claim":
     case "call":
-      return Buffer.byteLength(JSON.stringify(message)) <= room ? message : { parts: [], fate: oversize };
+      return Buffer.byteLength(JSON.stringify(message)) <= room
+        ? message
+        : { kind: "pieces", pieces: [], fate: oversize };
     case "attach":
     case "detach":
       return message;
   }
 }
 
-function splitPoints(message: Telemetry, points: readonly Point[], room: number): Parts {
+function splitPoints(message: Telemetry, points: readonly Point[], room: number): Pieces {
   const { pieces, isLost } = split(points, (point) => bytesOfPoints([point]), room);
-  return { parts: pieces.map((piece) => ({ ...message, points: piece })), fate: isLost ? oversize : undefined };
+  return {
+    kind: "pieces",
+    pieces: pieces.map((piece) => ({ ...message, points: piece })),
+    fate: isLost ? oversize : undefined,
+  };
 }
 
-function splitMembers(message: State, values: JsonText, room: number): Parts {
+function splitMembers(message: State, values: JsonText, room: number): Pieces {
   const members = [...membersOf(values)];
   const sizeOfMember = ([key, value]: (typeof members)[number]) =>
     Buffer.byteLength(JSON.stringify(key)) + Buffer.byteLength(value) + 2;
   const { pieces, isLost } = split(members, sizeOfMember, room);
   const parts = pieces.map((piece) => ({ ...message, values: objectText(piece) }));
-  return { parts, fate: isLost ? oversize : undefined };
+  return { kind: "pieces", pieces: parts, fate: isLost ? oversize : undefined };
 }
 
 /** Items in order, in as few pieces as fit; those that are too large by themselves are left out. */

@@ -7,21 +7,26 @@ import type { Lane, Waiting } from "./lane.ts";
 /** What a publish is for; it decides what its acknowledgement means. */
 export type Purpose = "attach" | "detach" | "reply" | "data" | "state" | "question";
 
-/** One unacknowledged publish. */
+/** One publish, unacknowledged from when it is sent. */
 export interface Flight {
-  readonly token: number;
   readonly purpose: Purpose;
   readonly lane: Lane;
   /** What goes back to its queue if the publish is lost; `riders` were behind it and are in the same publish. */
-  readonly waiting: Waiting | undefined;
-  readonly riders: readonly Waiting[];
+  waiting: Waiting | undefined;
+  riders: readonly Waiting[];
   /** For a state: the revision it carries. For a question: its id. */
-  readonly revision: number;
-  readonly sentMs: number;
+  revision: number;
+  /** These two are set as it is sent. */
+  token: number;
+  sentMs: number;
 }
 
-/** What a publish carries, where it does. */
-export type Load = Partial<Pick<Flight, "waiting" | "riders" | "revision">>;
+const noRiders: readonly Waiting[] = [];
+
+/** A publish that carries nothing which would have to go back. */
+export function flightFor(purpose: Purpose, lane: Lane): Flight {
+  return { purpose, lane, waiting: undefined, riders: noRiders, revision: 0, token: 0, sentMs: 0 };
+}
 
 /** Silence after which the connection is taken for dead (ThingsBoard specification, section 16: 30 s). */
 export const ackTimeoutMs = 30_000;
@@ -62,17 +67,20 @@ export class Flights {
   }
 
   /** Publishes. The caller has made sure of room and pace. */
-  send(purpose: Purpose, lane: Lane, message: UpMessage, load: Load = {}): number {
-    const { waiting, riders = [], revision = 0 } = load;
+  send(flight: Flight, message: UpMessage): number {
+    const { purpose, lane } = flight;
     const core = this.#core;
     const token = core.token();
     this.lastToken = token;
-    this.#flights.add({ token, purpose, lane, waiting, riders, revision, sentMs: core.nowMs });
+    flight.token = token;
+    flight.sentMs = core.nowMs;
+    this.#flights.add(flight);
     lane.flying += 1;
     lane.sentMs = core.nowMs;
     if (purpose === "attach") this.#attaching += 1;
     const named = withId(message, lane);
-    core.emit({ kind: "publish", token, message: named, ...(purpose === "question" ? { isQuestion: true } : {}) });
+    if (purpose === "question") core.emit({ kind: "publish", token, message: named, isQuestion: true });
+    else core.emit({ kind: "publish", token, message: named });
     if (this.#alarm === undefined) this.#watch(core.nowMs + ackTimeoutMs);
     return token;
   }

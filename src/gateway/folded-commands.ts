@@ -207,7 +207,7 @@ export class FoldedCommands implements Commands {
     const body = message.body ?? new Uint8Array();
     const data = jsonOfBody(body) ?? scalarText(textOfBody(body) ?? Buffer.from(body).toString("base64"));
     const reply = answerOf(lane, command.id, data);
-    if (!("kind" in fitInto(this.#core.packetBytes, reply))) {
+    if (fitInto(this.#core.packetBytes, reply).kind === "pieces") {
       const named = lane.device === undefined ? {} : { device: lane.device };
       this.#core.settleAt(arriving, { kind: "quarantined", ...named, reason: "oversize" });
       this.#finish(lane, command, errorText("oversize"));

@@ -25,7 +25,7 @@ export interface Waiting {
   /** It is in the upstream's terms already, and goes as it is. */
   readonly isReady: boolean;
   /** It must not share a publish: one that it shared was refused. */
-  readonly isAlone?: true;
+  readonly isAlone: boolean;
   /** About how large it is, for pacing. */
   readonly bytes: number;
   /** The message of the spool that it is, or is a part of. */

@@ -3,7 +3,7 @@ import type { DeviceId, UpMessage } from "../message/message.ts";
 import type { Commands } from "./commands.ts";
 import { type Cargo, type Core, droppedFull, type Mark } from "./core.ts";
 import type { Dispatch } from "./dispatch.ts";
-import type { Flight, Flights } from "./flights.ts";
+import { type Flight, type Flights, flightFor } from "./flights.ts";
 import { factName, type Lane, type Waiting } from "./lane.ts";
 import { pack, useOfWaiting } from "./packing.ts";
 import { sizeOf, toUpstream } from "./translation.ts";
@@ -86,7 +86,7 @@ export class Outbox {
   push(lane: Lane, message: UpMessage, cargo: Cargo): void {
     const core = this.#core;
     const bytes = sizeOf(message);
-    const waiting: Waiting = { message, isReady: false, bytes, cargo, command: undefined };
+    const waiting: Waiting = { message, isReady: false, isAlone: false, bytes, cargo, command: undefined };
     if (this.#isClear(lane)) {
       const use = core.pacing.isMetered ? useOfWaiting(core, lane, waiting) : undefined;
       if (core.pacing.take(core.nowMs, bytes, use)) {
@@ -102,13 +102,13 @@ export class Outbox {
   /** Queues something that has to keep its place among the messages but is not sent as one: attach, detach, a late state. */
   pushMarker(lane: Lane, message: UpMessage, cargo: Cargo): void {
     if (message.kind === "detach") lane.detaches += 1;
-    lane.data.push({ message, isReady: false, bytes: 0, cargo, command: undefined });
+    lane.data.push({ message, isReady: false, isAlone: false, bytes: 0, cargo, command: undefined });
     this.#dispatch.wake(lane);
   }
 
   /** Queues an answer to a command, which goes before all else of its device. */
   pushReply(lane: Lane, message: UpMessage, command: number | undefined, cargo: Cargo | undefined): void {
-    lane.replies.push({ message, isReady: true, bytes: sizeOf(message), cargo, command });
+    lane.replies.push({ message, isReady: true, isAlone: false, bytes: sizeOf(message), cargo, command });
     this.#dispatch.wake(lane);
   }
 
@@ -130,7 +130,10 @@ export class Outbox {
 
   sendReply(lane: Lane): void {
     const waiting = lane.replies.shift();
-    if (waiting !== undefined) this.#flights.send("reply", lane, waiting.message, { waiting });
+    if (waiting === undefined) return;
+    const flight = flightFor("reply", lane);
+    flight.waiting = waiting;
+    this.#flights.send(flight, waiting.message);
   }
 
   /** Puts lost publishes back where they came from, in their order. */
@@ -263,18 +266,25 @@ export class Outbox {
       return;
     }
     const made = toUpstream(core, message, lane.id, cargo.arrivedMs);
-    if ("kind" in made) {
+    if (made.kind !== "pieces") {
       this.#publish(lane, made, waiting);
       return;
     }
-    const [first, ...rest] = made.parts.map(
-      (part): Waiting => ({ message: part, isReady: true, bytes: sizeOf(part), cargo, command: undefined }),
+    const [first, ...rest] = made.pieces.map(
+      (part): Waiting => ({
+        message: part,
+        isReady: true,
+        isAlone: false,
+        bytes: sizeOf(part),
+        cargo,
+        command: undefined,
+      }),
     );
     if (first === undefined) {
       core.settle(cargo, made.fate ?? { kind: "delivered" });
       return;
     }
-    cargo.left = made.parts.length;
+    cargo.left = made.pieces.length;
     cargo.fate = made.fate;
     lane.data.unshift(...rest);
     for (const { bytes } of rest) lane.waitingBytes += bytes;
@@ -283,12 +293,15 @@ export class Outbox {
   }
 
   #publish(lane: Lane, message: UpMessage, waiting: Waiting): void {
-    if (message.kind !== "telemetry" || lane.data.length === 0 || waiting.isAlone === true || this.#core.isNarrowing) {
-      this.#flights.send("data", lane, message, { waiting });
+    const flight = flightFor("data", lane);
+    flight.waiting = waiting;
+    if (message.kind !== "telemetry" || lane.data.length === 0 || waiting.isAlone || this.#core.isNarrowing) {
+      this.#flights.send(flight, message);
       return;
     }
     const packed = pack(this.#core, lane, message, () => this.shift(lane));
-    this.#flights.send("data", lane, packed.message, { waiting, riders: packed.riders });
+    flight.riders = packed.riders;
+    this.#flights.send(flight, packed.message);
   }
 
   #putFirst(lane: Lane, all: readonly Waiting[]): void {

@@ -4,7 +4,7 @@ import type { Alarm } from "./alarms.ts";
 import type { Core } from "./core.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { Fifo } from "./fifo.ts";
-import type { Flights } from "./flights.ts";
+import { type Flights, flightFor } from "./flights.ts";
 import type { Lane } from "./lane.ts";
 import type { Lanes } from "./lanes.ts";
 
@@ -105,7 +105,9 @@ export class OwnQuestions {
     const { id, message } = question;
     const named = lane.id === undefined || message.kind === "call" ? message : { ...message, device: lane.id };
     question.alarm = this.#core.alarms.set(this.#core.nowMs + patienceMs, () => this.#end(lane, id, undefined));
-    this.#parts.flights.send("question", lane, named, { revision: id });
+    const flight = flightFor("question", lane);
+    flight.revision = id;
+    this.#parts.flights.send(flight, named);
   }
 
   #end(lane: Lane, id: number, answer: AttributesResponse | CallResult | undefined): boolean {

@@ -46,13 +46,13 @@ export function useOfWaiting(
   { message, isReady, cargo }: Pick<Waiting, "message" | "isReady" | "cargo">,
 ): Use {
   const made = isReady ? message : toUpstream(core, message, lane.id, cargo?.arrivedMs ?? core.nowMs);
-  const first = "kind" in made ? made : made.parts[0];
+  const first = made.kind === "pieces" ? made.pieces[0] : made;
   return { ...(first === undefined ? nothingUsed : useOf(first)), isOwn: lane.device === undefined };
 }
 
 /** What waits as telemetry of the upstream, if it may go with others and is one publish. */
 function telemetryOf(core: Core, lane: Lane, { message, isReady, isAlone, cargo }: Waiting): Telemetry | undefined {
-  if (message.kind !== "telemetry" || isAlone === true || cargo === undefined || cargo.isSettled) return undefined;
+  if (message.kind !== "telemetry" || isAlone || cargo === undefined || cargo.isSettled) return undefined;
   const made = isReady ? message : toUpstream(core, message, lane.id, cargo.arrivedMs);
-  return "kind" in made && made.kind === "telemetry" ? made : undefined;
+  return made.kind === "telemetry" ? made : undefined;
 }

@@ -46,11 +46,19 @@ export function bodiesOfPoints(
 ): ShapedTelemetry {
   const { shape, maxBytes } = form;
   if (shape !== "points") return elementBodies(points, arrivedMs, form);
-  let text = "[";
-  for (const point of points) text += `${text.length > 1 ? "," : ""}${pointText(point, arrivedMs)}`;
-  const body = Buffer.from(`${text}]`);
+  const body = bodyOfPoints(points, arrivedMs);
   if (body.length <= maxBytes) return { bodies: [body], lost: undefined };
   return splitBodies(points, arrivedMs, maxBytes);
+}
+
+/** The same as one body of the shape `points`, however large. */
+export function bodyOfPoints(points: readonly Point[], arrivedMs: number): Uint8Array {
+  let text = "[";
+  for (let index = 0; index < points.length; index++) {
+    if (index > 0) text += ",";
+    text += pointText(points[index] as Point, arrivedMs);
+  }
+  return Buffer.from(`${text}]`);
 }
 
 /** How IoT Core telemetry becomes points: see {@link pointsOfBody}. */

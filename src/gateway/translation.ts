@@ -3,8 +3,8 @@ import { objectText, scalarText } from "../message/json.ts";
 import type { Claim, DeviceId, State, Telemetry, UpMessage } from "../message/message.ts";
 import type { Core } from "./core.ts";
 import { valuesOfBody } from "./document-shape.ts";
-import { fitInto, type Parts } from "./fitting.ts";
-import { bodiesOfPoints, pointsOfBody, type TelemetryShape } from "./telemetry-shape.ts";
+import { fitInto, type Pieces } from "./fitting.ts";
+import { bodiesOfPoints, bodyOfPoints, pointsOfBody, type TelemetryShape } from "./telemetry-shape.ts";
 
 /** What a message of the local side is for the upstream, where it does not depend on anything but itself. */
 export function toUpstream(
@@ -12,12 +12,12 @@ export function toUpstream(
   message: UpMessage,
   id: DeviceId | undefined,
   arrivedMs: number,
-): UpMessage | Parts {
+): UpMessage | Pieces {
   const made = convert(core, message, id, arrivedMs);
-  return "kind" in made ? fitInto(core.packetBytes, made) : made;
+  return made.kind === "pieces" ? made : fitInto(core.packetBytes, made);
 }
 
-function convert(core: Core, message: UpMessage, id: DeviceId | undefined, arrivedMs: number): UpMessage | Parts {
+function convert(core: Core, message: UpMessage, id: DeviceId | undefined, arrivedMs: number): UpMessage | Pieces {
   switch (message.kind) {
     case "telemetry":
       return telemetry(core, message, id, arrivedMs);
@@ -60,12 +60,12 @@ export function telemetryOf(id: DeviceId | undefined, body: Uint8Array, folder: 
   return id === undefined ? { kind: "telemetry", folder, body } : { kind: "telemetry", device: id, folder, body };
 }
 
-function telemetry(core: Core, message: Telemetry, id: DeviceId | undefined, arrivedMs: number): UpMessage | Parts {
+function telemetry(core: Core, message: Telemetry, id: DeviceId | undefined, arrivedMs: number): UpMessage | Pieces {
   const { adapt, options } = core;
   const { telemetryBytes = Number.POSITIVE_INFINITY } = options.upstream.limits;
   const { body, points, folder } = message;
   if (points !== undefined && adapt.telemetry === "toBytes") {
-    if (points.length === 0) return { parts: [], fate: { kind: "dropped", reason: "empty" } };
+    if (points.length === 0) return { kind: "pieces", pieces: [], fate: { kind: "dropped", reason: "empty" } };
     const folders = options.telemetry?.folders?.(message);
     if (folders === undefined) return inBodies(core, message, id, arrivedMs);
     const parts = folders.map((part) => inBodies(core, part, id, arrivedMs));
@@ -76,7 +76,7 @@ function telemetry(core: Core, message: Telemetry, id: DeviceId | undefined, arr
     const { folderKey } = options.rules.telemetry;
     const shape = shapeOf(core);
     const made = pointsOfBody(body, arrivedMs, { shape, folder, folderKey });
-    if (made.length === 0) return { parts: [], fate: { kind: "dropped", reason: "empty" } };
+    if (made.length === 0) return { kind: "pieces", pieces: [], fate: { kind: "dropped", reason: "empty" } };
     return { kind: "telemetry", ...named(id), points: made };
   }
   if (points !== undefined) {
@@ -85,30 +85,41 @@ function telemetry(core: Core, message: Telemetry, id: DeviceId | undefined, arr
     return { ...message, ...named(id), points: timed };
   }
   if (body !== undefined && body.length > telemetryBytes) {
-    return { parts: [], fate: { kind: "quarantined", reason: "oversize" } };
+    return { kind: "pieces", pieces: [], fate: { kind: "quarantined", reason: "oversize" } };
   }
   return { ...message, ...named(id) };
 }
 
 /** Points as the bodies of one folder. */
-function inBodies(core: Core, message: Telemetry, id: DeviceId | undefined, arrivedMs: number): UpMessage | Parts {
+function inBodies(core: Core, message: Telemetry, id: DeviceId | undefined, arrivedMs: number): UpMessage | Pieces {
   const { points = [], folder } = message;
   const { telemetryBytes = Number.POSITIVE_INFINITY } = core.options.upstream.limits;
-  const form = { shape: shapeOf(core), maxBytes: telemetryBytes };
-  const { bodies, lost } = bodiesOfPoints(points, arrivedMs, form);
+  const shape = shapeOf(core);
+  if (shape === "points") {
+    // Nearly always it is one body.
+    const body = bodyOfPoints(points, arrivedMs);
+    if (body.length <= telemetryBytes) return telemetryOf(id, body, folder);
+  }
+  const { bodies, lost } = bodiesOfPoints(points, arrivedMs, { shape, maxBytes: telemetryBytes });
   const only = bodies[0];
   if (lost === undefined && bodies.length === 1 && only !== undefined) return telemetryOf(id, only, folder);
   const fate: Fate | undefined = lost === undefined ? undefined : { kind: "quarantined", reason: lost };
-  return { parts: bodies.map((part) => telemetryOf(id, part, folder)), fate };
+  return { kind: "pieces", pieces: bodies.map((part) => telemetryOf(id, part, folder)), fate };
 }
 
 function shapeOf({ options }: Core): TelemetryShape {
   return options.telemetry?.shape ?? options.rules.telemetry.shape;
 }
 
-function together(some: readonly (UpMessage | Parts)[]): Parts {
-  const each = some.map((one): Parts => ("kind" in one ? { parts: [one], fate: undefined } : one));
-  return { parts: each.flatMap(({ parts }) => parts), fate: each.find(({ fate }) => fate !== undefined)?.fate };
+function together(some: readonly (UpMessage | Pieces)[]): Pieces {
+  const each = some.map(
+    (one): Pieces => (one.kind === "pieces" ? one : { kind: "pieces", pieces: [one], fate: undefined }),
+  );
+  return {
+    kind: "pieces",
+    pieces: each.flatMap(({ pieces }) => pieces),
+    fate: each.find(({ fate }) => fate !== undefined)?.fate,
+  };
 }
 
 function state(core: Core, message: State, id: DeviceId | undefined): UpMessage {
@@ -116,10 +127,10 @@ function state(core: Core, message: State, id: DeviceId | undefined): UpMessage 
   return { kind: "state", ...named(id), values: valuesOfBody(message.body) };
 }
 
-function claim(core: Core, message: Claim, id: DeviceId | undefined): UpMessage | Parts {
+function claim(core: Core, message: Claim, id: DeviceId | undefined): UpMessage | Pieces {
   if (core.adapt.calls === "pass") return { ...message, ...named(id) };
   const { folder } = core.options.rules.claims;
-  if (folder === null) return { parts: [], fate: { kind: "dropped", reason: "unsupported" } };
+  if (folder === null) return { kind: "pieces", pieces: [], fate: { kind: "dropped", reason: "unsupported" } };
   const { secretKey, durationMs } = message;
   const body = objectText([
     ...(secretKey === undefined ? [] : [["secretKey", scalarText(secretKey)] as const]),

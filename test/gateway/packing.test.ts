@@ -95,18 +95,18 @@ test("fitInto() splits points and keys into as few packets as hold them, in orde
       const points = texts.map((text, ts) => ({ ts, values: `{"v":${text}}` as JsonText }));
       const fitting = points.filter((point) => bytesOfPoints([point]) <= 1000 - 160 - 3);
       const made = fitInto(1000, { kind: "telemetry", device: "A" as DeviceId, points });
-      const parts = "kind" in made ? [made] : made.parts;
+      const parts = made.kind === "pieces" ? made.pieces : [made];
       const all = parts.flatMap((part) => (part.kind === "telemetry" ? (part.points ?? []) : []));
       expect(all).toEqual(fitting);
       for (const part of parts) expect(Buffer.byteLength(JSON.stringify(part))).toBeLessThan(2000);
-      expect("kind" in made ? undefined : made.fate).toEqual(
+      expect(made.kind === "pieces" ? made.fate : undefined).toEqual(
         fitting.length === points.length ? undefined : { kind: "quarantined", reason: "oversize" },
       );
     }),
   );
   const values = `{${Array.from({ length: 50 }, (_, i) => `"k${i}":"${"x".repeat(40)}"`).join(",")}}` as JsonText;
   const made = fitInto(1000, { kind: "state", device: "A" as DeviceId, values });
-  const parts = "kind" in made ? [made] : made.parts;
+  const parts = made.kind === "pieces" ? made.pieces : [made];
   expect(parts.length).toBe(3);
   const keys = parts.flatMap((part) => (part.kind === "state" ? [...membersOf(part.values as JsonText).keys()] : []));
   expect(keys).toEqual([...membersOf(values).keys()]);
