@@ -5,11 +5,11 @@ import type { AttributeRequests } from "./attribute-requests.ts";
 import { answerCall, isOwnCall } from "./calls.ts";
 import type { Commands } from "./commands.ts";
 import type { Configuration } from "./configuration.ts";
-import type { Core } from "./core.ts";
+import type { Cargo, Core } from "./core.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { valuesOfBody } from "./document-shape.ts";
 import type { Lanes } from "./lanes.ts";
-import type { Arriving, Outbox } from "./outbox.ts";
+import type { Outbox } from "./outbox.ts";
 import type { OwnAttributes } from "./own-attributes.ts";
 import type { PassedQuestions } from "./passed-questions.ts";
 import type { ReportedState } from "./reported-state.ts";
@@ -43,7 +43,7 @@ export class Arrivals {
   }
 
   /** Takes one message of the local side. Without `isQueued` only what is done on arrival; the message comes again. */
-  take(arriving: Arriving, isQueued: boolean): void {
+  take(arriving: Cargo, isQueued: boolean): void {
     const { message } = arriving;
     switch (message.kind) {
       case "telemetry":
@@ -74,7 +74,7 @@ export class Arrivals {
     }
   }
 
-  #queue(message: Exclude<UpMessage, Call>, arriving: Arriving): void {
+  #queue(message: Exclude<UpMessage, Call>, arriving: Cargo): void {
     const lane = this.#parts.lanes.of(message.device);
     lane.lastSeenMs = arriving.arrivedMs;
     lane.isLeaving = false;
@@ -82,7 +82,7 @@ export class Arrivals {
     if (cargo !== undefined) this.#parts.outbox.push(lane, message, cargo);
   }
 
-  #report(message: State, arriving: Arriving, isQueued: boolean): void {
+  #report(message: State, arriving: Cargo, isQueued: boolean): void {
     const passing = this.#withheld(message, arriving, isQueued);
     if (passing === undefined) return;
     if (this.#core.adapt.state === "spread" && passing.body !== undefined) {
@@ -111,7 +111,7 @@ export class Arrivals {
   }
 
   /** The message without what the gateway may not say about itself; absent if nothing is left, which is its fate then. */
-  #withheld(message: State, arriving: Arriving, isQueued: boolean): State | undefined {
+  #withheld(message: State, arriving: Cargo, isQueued: boolean): State | undefined {
     if (message.device !== undefined || message.values === undefined) return message;
     const values = this.#parts.ownAttributes.withhold(message.values);
     if (values === undefined) {
@@ -121,7 +121,7 @@ export class Arrivals {
     return values === message.values ? message : { ...message, values };
   }
 
-  #attach(message: Attach, arriving: Arriving, isQueued: boolean): void {
+  #attach(message: Attach, arriving: Cargo, isQueued: boolean): void {
     const known = this.#parts.lanes.find(message.device);
     if (known === undefined && !isQueued) return;
     const lane = known ?? this.#parts.lanes.of(message.device);
@@ -142,7 +142,7 @@ export class Arrivals {
     if (wasHeld) this.#parts.attachments.retry(lane);
   }
 
-  #detach(message: Detach, arriving: Arriving, isQueued: boolean): void {
+  #detach(message: Detach, arriving: Cargo, isQueued: boolean): void {
     const lane = this.#parts.lanes.find(message.device);
     if (lane !== undefined && !isQueued) lane.unreadDetaches += 1;
     if (!isQueued) return;
@@ -158,7 +158,7 @@ export class Arrivals {
     this.#parts.lanes.release(lane);
   }
 
-  #request(message: AttributesRequest, arriving: Arriving, isQueued: boolean): void {
+  #request(message: AttributesRequest, arriving: Cargo, isQueued: boolean): void {
     const { seq, index, arrivedMs, connection } = arriving;
     const passing = this.#core.adapt.attributes === "pass" ? this.#parts.requests.passable(message) : undefined;
     if (passing !== undefined) {
@@ -177,11 +177,11 @@ export class Arrivals {
       lane.isWanted = true;
       this.#parts.dispatch.wake(lane);
     }
-    this.#parts.requests.ask(lane, message, this.#core.takeQuestion(seq, index, arrivedMs, connection));
+    this.#parts.requests.ask(lane, message, this.#core.takeQuestion(arriving));
   }
 
-  #call(message: Call, arriving: Arriving, isQueued: boolean): void {
-    const { seq, index, arrivedMs, connection } = arriving;
+  #call(message: Call, arriving: Cargo, isQueued: boolean): void {
+    const { seq, index } = arriving;
     if (!isOwnCall(this.#core, message)) {
       if (isQueued) this.#parts.passed.call(message, arriving);
       return;
@@ -190,8 +190,6 @@ export class Arrivals {
     this.#answering ??= new Set();
     if (this.#answering.has(key)) return;
     this.#answering.add(key);
-    answerCall(this.#core, message, this.#core.takeQuestion(seq, index, arrivedMs, connection), () =>
-      this.#answering?.delete(key),
-    );
+    answerCall(this.#core, message, this.#core.takeQuestion(arriving), () => this.#answering?.delete(key));
   }
 }

@@ -2,12 +2,12 @@ import { type JsonText, scalarText } from "../message/json.ts";
 import type { Command, CommandResponse, DeviceId, Telemetry } from "../message/message.ts";
 import type { Alarm } from "./alarms.ts";
 import { answerBody, type CalledCommand, callOfCommand } from "./command-shape.ts";
-import { type Core, isTaken, type Mark } from "./core.ts";
+import { type Cargo, type Core, isTaken, type Mark } from "./core.ts";
 import type { DeliveryOutcome } from "./event.ts";
 import { fitInto } from "./fitting.ts";
 import type { Lane } from "./lane.ts";
 import type { Lanes } from "./lanes.ts";
-import type { Arriving, Outbox } from "./outbox.ts";
+import type { Outbox } from "./outbox.ts";
 import { telemetryOf } from "./translation.ts";
 
 export interface Commands {
@@ -16,9 +16,9 @@ export interface Commands {
   /** Done on arrival, whether or not the reply is to be queued now: the command will not time out any more. */
   note(message: CommandResponse, mark: Mark): void;
   /** Whether this telemetry is the answer to a command, and taken for that. */
-  hears(message: Telemetry, arriving: Arriving, isQueued: boolean): boolean;
+  hears(message: Telemetry, arriving: Cargo, isQueued: boolean): boolean;
   /** Queues a reply for the upstream. */
-  reply(message: CommandResponse, arriving: Arriving): void;
+  reply(message: CommandResponse, arriving: Cargo): void;
   /** The answer is there, or will never go: the command is closed. */
   close(id: number): void;
   /** The device is out of reach: nothing can be answered for it any more. */
@@ -137,7 +137,7 @@ export class CorrelatedCommands implements Commands {
     return false;
   }
 
-  reply(message: CommandResponse, arriving: Arriving): void {
+  reply(message: CommandResponse, arriving: Cargo): void {
     if (!this.#isCorrelating) {
       this.#passReply(message, arriving);
       return;
@@ -159,13 +159,12 @@ export class CorrelatedCommands implements Commands {
       this.#core.settleAt(arriving, { kind: "quarantined", ...named(lane), reason: "oversize" });
       return;
     }
-    const { seq, index, arrivedMs } = arriving;
     if (lane.phase === "held" && lane.device !== undefined) {
       this.#core.settleAt(arriving, this.#parts.outbox.heldFate(lane, lane.device));
       return;
     }
     const answer = telemetryOf(lane.id, body, this.#core.options.rules.commands.responses);
-    this.#parts.outbox.pushReply(lane, answer, command.id, this.#core.take(seq, index, arrivedMs));
+    this.#parts.outbox.pushReply(lane, answer, command.id, this.#core.take(arriving));
   }
 
   detached(lane: Lane): void {
@@ -288,7 +287,7 @@ export class CorrelatedCommands implements Commands {
     });
   }
 
-  #passReply(message: CommandResponse, arriving: Arriving): void {
+  #passReply(message: CommandResponse, arriving: Cargo): void {
     const lane = this.#parts.lanes.find(message.device);
     if (lane === undefined || this.#core.adapt.commands !== "pass") {
       this.#core.settleAt(arriving, { kind: "dropped", reason: "unmatched" });

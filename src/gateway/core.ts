@@ -1,7 +1,7 @@
 import type { Fate } from "../message/fate.ts";
 import type { ListenerRules } from "../message/listener-rules.ts";
 import type { LogEvent, LogLevel } from "../message/log.ts";
-import type { DeviceId, DownMessage } from "../message/message.ts";
+import type { DeviceId, DownMessage, UpMessage } from "../message/message.ts";
 import { Alarms } from "./alarms.ts";
 import { keyOnDisk } from "./cloud-facts.ts";
 import type { DeliveryOutcome, GatewayEffect } from "./event.ts";
@@ -52,11 +52,14 @@ export interface Mark {
   readonly index: number;
 }
 
-/** A message taken from the spool whose fate is still open. */
+/** A message as it comes out of the spool or from the local gateway, whose fate is still open. */
 export interface Cargo extends Mark {
+  readonly message: UpMessage;
   readonly arrivedMs: number;
-  /** The connection it came on and is bound to, for what is worthless to any other. */
+  /** The connection it came on; questions are worthless to any other. Absent once it was read back from the spool. */
   readonly connection: number | undefined;
+  /** It comes from a recall, so nothing older of its device is left behind in the spool. */
+  readonly isRecalled: boolean;
   /** Publishes still to be acknowledged before it is delivered. */
   left: number;
   /** Its fate when they are, if not `delivered`. */
@@ -133,17 +136,17 @@ export class Core {
     return this.#token;
   }
 
-  take(seq: number, index: number, arrivedMs: number, connection?: number): Cargo {
+  /** From here on it counts as being in memory, until it is settled. */
+  take(cargo: Cargo): Cargo {
     this.load += 1;
-    return { seq, index, arrivedMs, connection, left: 1, fate: undefined, isSettled: false };
+    return cargo;
   }
 
   /** The same for a question that is answered here. */
-  takeQuestion(seq: number, index: number, arrivedMs: number, connection: number | undefined): Cargo {
-    const cargo = this.take(seq, index, arrivedMs, connection);
+  takeQuestion(cargo: Cargo): Cargo {
     this.#questions ??= new Set();
     this.#questions.add(cargo);
-    return cargo;
+    return this.take(cargo);
   }
 
   /** Questions that are being answered here. */

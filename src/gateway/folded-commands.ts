@@ -2,13 +2,12 @@ import { type JsonText, objectText, scalarText } from "../message/json.ts";
 import type { Command, CommandResponse, DeviceId, Telemetry } from "../message/message.ts";
 import type { Alarm } from "./alarms.ts";
 import type { Commands, CommandsParts } from "./commands.ts";
-import { type Core, isTaken, type Mark } from "./core.ts";
+import { type Cargo, type Core, isTaken, type Mark } from "./core.ts";
 import { digestOf } from "./digest.ts";
 import { jsonOfBody, textOfBody } from "./document-shape.ts";
 import type { DeliveryOutcome } from "./event.ts";
 import { fitInto } from "./fitting.ts";
 import type { Lane } from "./lane.ts";
-import type { Arriving } from "./outbox.ts";
 
 interface FoldedCommand {
   /** The cloud's, counted per device and from 0 again after its restarts: it proves nothing by itself. */
@@ -91,7 +90,7 @@ export class FoldedCommands implements Commands {
     );
   }
 
-  hears(message: Telemetry, arriving: Arriving, isQueued: boolean): boolean {
+  hears(message: Telemetry, arriving: Cargo, isQueued: boolean): boolean {
     const id = this.#replyIn(message);
     if (id === undefined) return false;
     const command = this.#commands.get(keyOf(message.device, id));
@@ -106,7 +105,7 @@ export class FoldedCommands implements Commands {
 
   note(): void {}
 
-  reply(_message: CommandResponse, arriving: Arriving): void {
+  reply(_message: CommandResponse, arriving: Cargo): void {
     this.#core.settleAt(arriving, { kind: "dropped", reason: "unmatched" });
   }
 
@@ -192,8 +191,8 @@ export class FoldedCommands implements Commands {
     this.#parts.outbox.pushReply(lane, answerOf(lane, id, data), undefined, undefined);
   }
 
-  #takeReply(command: FoldedCommand | undefined, message: Telemetry, arriving: Arriving): void {
-    const { seq, index, arrivedMs } = arriving;
+  #takeReply(command: FoldedCommand | undefined, message: Telemetry, arriving: Cargo): void {
+    const { seq, index } = arriving;
     const lane = this.#parts.lanes.find(message.device);
     if (command === undefined || lane === undefined || command.reply?.seq !== seq || command.reply.index !== index) {
       this.#core.settleAt(arriving, { kind: "dropped", reason: "unmatched" });
@@ -214,7 +213,7 @@ export class FoldedCommands implements Commands {
       return;
     }
     this.#remember(command, data);
-    this.#parts.outbox.pushReply(lane, reply, undefined, this.#core.take(seq, index, arrivedMs));
+    this.#parts.outbox.pushReply(lane, reply, undefined, this.#core.take(arriving));
   }
 
   /** The command that this telemetry answers, by its folder. */

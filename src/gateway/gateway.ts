@@ -1,9 +1,9 @@
 import type { Decoded } from "../message/decoded.ts";
-import type { AttributesResponse, CallResult, DeviceId, DownMessage } from "../message/message.ts";
+import type { AttributesResponse, CallResult, DeviceId, DownMessage, UpMessage } from "../message/message.ts";
 import { admitPacket } from "./admission.ts";
 import type { Alarm } from "./alarms.ts";
 import { factsOfCloud } from "./cloud-facts.ts";
-import type { Core, GatewayEngineOptions } from "./core.ts";
+import type { Cargo, Core, GatewayEngineOptions } from "./core.ts";
 import type {
   Admission,
   Arrival,
@@ -152,15 +152,11 @@ class Rules implements Gateway {
   #react(event: GatewayEvent): void {
     switch (event.kind) {
       case "arrived": {
-        const { seq, arrivedMs, connection, messages, open, queue } = event;
+        const { messages, open, queue } = event;
         for (let index = 0; index < messages.length; index++) {
           const message = messages[index];
           if (message === undefined || !open(index)) continue;
-          const identified = this.#parts.local.identify(message);
-          this.#parts.arrivals.take(
-            { seq, index, arrivedMs, connection, message: identified, isRecalled: false },
-            queue,
-          );
+          this.#parts.arrivals.take(cargoOf(event, index, this.#parts.local.identify(message)), queue);
         }
         return;
       }
@@ -170,10 +166,9 @@ class Rules implements Gateway {
         this.#parts.attachments.caughtUp();
         return;
       case "recalled": {
-        const { seq, index, arrivedMs } = event;
         const message = this.#parts.local.identify(event.message);
         const lane = "device" in message ? this.#parts.lanes.find(message.device) : undefined;
-        this.#parts.arrivals.take({ seq, index, arrivedMs, connection: undefined, message, isRecalled: true }, true);
+        this.#parts.arrivals.take(cargoOf(event, event.index, message), true);
         if (lane !== undefined) this.#parts.outbox.recalled(lane);
         return;
       }
@@ -390,6 +385,15 @@ class Rules implements Gateway {
       default: // a later version's
     }
   }
+}
+
+type Arriving = Extract<GatewayEvent, { kind: "arrived" | "recalled" }>;
+
+function cargoOf(event: Arriving, index: number, message: UpMessage): Cargo {
+  const { seq, arrivedMs } = event;
+  const isRecalled = event.kind === "recalled";
+  const connection = isRecalled ? undefined : event.connection;
+  return { seq, index, arrivedMs, connection, message, isRecalled, left: 1, fate: undefined, isSettled: false };
 }
 
 /** Options are plain data. */

@@ -1,21 +1,12 @@
 import type { Fate } from "../message/fate.ts";
 import type { DeviceId, UpMessage } from "../message/message.ts";
 import type { Commands } from "./commands.ts";
-import { type Cargo, type Core, droppedFull, type Mark } from "./core.ts";
+import { type Cargo, type Core, droppedFull } from "./core.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { type Flight, type Flights, flightFor } from "./flights.ts";
 import { factName, type Lane, type Waiting } from "./lane.ts";
 import { pack, useOfWaiting } from "./packing.ts";
 import { sizeOf, toUpstream } from "./translation.ts";
-
-/** A message as it comes out of the spool or from the local gateway. */
-export interface Arriving extends Mark {
-  readonly message: UpMessage;
-  readonly arrivedMs: number;
-  readonly connection: number | undefined;
-  /** It comes from a recall, so nothing older of its device is left behind in the spool. */
-  readonly isRecalled: boolean;
-}
 
 /** What one device may have in memory while attaching it does not succeed; what is more goes back to the spool. */
 const stuckMessages = 256;
@@ -54,28 +45,28 @@ export class Outbox {
   }
 
   /** Takes a message over, unless its place is in the spool behind older ones: then it says so and that was its fate. */
-  admit(lane: Lane, { seq, index, arrivedMs, connection, message, isRecalled }: Arriving): Cargo | undefined {
+  admit(lane: Lane, cargo: Cargo): Cargo | undefined {
     const { device } = lane;
     if (device !== undefined) {
       if (lane.phase === "held") {
-        this.#core.settleAt({ seq, index }, this.heldFate(lane, device));
+        this.#core.settleAt(cargo, this.heldFate(lane, device));
         this.stored(lane);
         return undefined;
       }
-      if (!isRecalled && (lane.isStored || this.#isCrowded(lane))) {
-        this.#core.settleAt({ seq, index }, { kind: "parked", device });
+      if (!cargo.isRecalled && (lane.isStored || this.#isCrowded(lane))) {
+        this.#core.settleAt(cargo, { kind: "parked", device });
         this.stored(lane);
         return undefined;
       }
     }
-    const isQuestion = message.kind === "attributesRequest" || message.kind === "call";
-    return this.#core.take(seq, index, arrivedMs, isQuestion ? connection : undefined);
+    return this.#core.take(cargo);
   }
 
   /** The same for a reported document, which has a queue of its own and need not keep its place behind telemetry. */
-  admitDocument(lane: Lane, arriving: Arriving): Cargo | undefined {
-    const isBeside = lane.phase !== "held" && !this.#isCrowded(lane);
-    return this.admit(lane, isBeside ? { ...arriving, isRecalled: true } : arriving);
+  admitDocument(lane: Lane, cargo: Cargo): Cargo | undefined {
+    const { device } = lane;
+    if (device !== undefined && (lane.phase === "held" || this.#isCrowded(lane))) return this.admit(lane, cargo);
+    return this.#core.take(cargo);
   }
 
   heldFate(lane: Lane, device: DeviceId): Fate {
@@ -261,7 +252,7 @@ export class Outbox {
       this.#publish(lane, message, waiting);
       return;
     }
-    if (cargo.connection !== undefined && cargo.connection !== core.connection) {
+    if (isQuestion(message) && cargo.connection !== undefined && cargo.connection !== core.connection) {
       core.settle(cargo, { kind: "dropped", reason: "gone" });
       return;
     }
@@ -312,4 +303,8 @@ export class Outbox {
       if (waiting.message.kind === "detach") lane.detaches += 1;
     }
   }
+}
+
+function isQuestion({ kind }: UpMessage): boolean {
+  return kind === "attributesRequest" || kind === "call";
 }

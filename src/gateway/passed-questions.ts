@@ -1,8 +1,8 @@
 import type { AttributesRequest, AttributesResponse, Call, CallResult, DeviceId } from "../message/message.ts";
-import type { Core } from "./core.ts";
+import type { Cargo, Core } from "./core.ts";
 import type { CarriedLocal } from "./event.ts";
 import type { Lanes } from "./lanes.ts";
-import type { Arriving, Outbox } from "./outbox.ts";
+import type { Outbox } from "./outbox.ts";
 
 /** More are not waited for at a time; the oldest are given up. */
 const maxOpen = 4096;
@@ -24,11 +24,11 @@ export class PassedQuestions {
     this.#core = parts.core;
   }
 
-  ask(message: AttributesRequest, arriving: Arriving): void {
+  ask(message: AttributesRequest, arriving: Cargo): void {
     this.#pass(message, arriving, keyOf("attributes", message.device, message.id), message.device);
   }
 
-  call(message: Call, arriving: Arriving): void {
+  call(message: Call, arriving: Cargo): void {
     this.#pass(message, arriving, keyOf("call", undefined, message.id), undefined);
   }
 
@@ -54,7 +54,7 @@ export class PassedQuestions {
     for (const [key, connection] of asked) this.#askers.set(key, connection);
   }
 
-  #pass(message: AttributesRequest | Call, arriving: Arriving, key: string, device: DeviceId | undefined): void {
+  #pass(message: AttributesRequest | Call, arriving: Cargo, key: string, device: DeviceId | undefined): void {
     const { connection } = arriving;
     if (connection === undefined || connection !== this.#core.connection) {
       this.#core.settleAt(arriving, { kind: "dropped", reason: "gone" });
