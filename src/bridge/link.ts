@@ -147,9 +147,9 @@ export class Link {
     else void successor.then((link) => link.publish(client, packet, exchange));
   }
 
-  /** Whether the gateway sends more than is sent on, though the cloud would take it. */
+  /** Whether the gateway sends more than is sent on. */
   get isOutrun(): boolean {
-    return this.#upstream.state === "open" && this.#backlog.isOverflowing;
+    return this.#backlog.isOverflowing;
   }
 
   /** A packet about an exchange that there is not. */
