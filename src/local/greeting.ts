@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { generate, type IConnectPacket } from "mqtt-packet";
+import type { IConnectPacket } from "mqtt-packet";
+import { printControlPacket } from "../mqtt/control-packet.ts";
 
 /** What a client said in CONNECT. */
 export interface Greeting {
@@ -61,7 +62,7 @@ export function connackFor({ protocol, clientId }: Greeting, limits: PublishLimi
   if (protocol !== 5) return Uint8Array.of(0x20, 2, 0, 0);
   // MQTT 5, 3.2.2.3.7: a client without an id is told the one it gets.
   const assigned = clientId === "" ? { assignedClientIdentifier: randomUUID() } : {};
-  return generate(
+  return printControlPacket(
     {
       cmd: "connack",
       sessionPresent: false,
@@ -74,7 +75,7 @@ export function connackFor({ protocol, clientId }: Greeting, limits: PublishLimi
         ...assigned,
       },
     },
-    { protocolVersion: 5 },
+    5,
   );
 }
 

@@ -1,5 +1,5 @@
-import { generate } from "mqtt-packet";
 import type { Packet } from "../message/packet.ts";
+import { printControlPacket } from "../mqtt/control-packet.ts";
 import type { Granted } from "./subscriptions.ts";
 import type { Tuning } from "./tuning.ts";
 import type { Wire } from "./wire.ts";
@@ -127,7 +127,7 @@ function print(
 ): { bytes: Buffer; idAt: number } {
   const { buffer, byteOffset, byteLength } = packet.payload;
   const identifier = protocol === 5 ? subscription?.identifier : undefined;
-  const bytes = generate(
+  const bytes = printControlPacket(
     {
       cmd: "publish",
       topic: packet.topic,
@@ -138,7 +138,7 @@ function print(
       ...(qos === 1 && { messageId: 1 }),
       ...(identifier !== undefined && { properties: { subscriptionIdentifier: identifier } }),
     },
-    { protocolVersion: protocol },
+    protocol,
   );
   let lengthBytes = 1;
   while ((bytes[lengthBytes] ?? 0) >= 0x80) lengthBytes++;

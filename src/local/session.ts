@@ -1,5 +1,5 @@
-import { generate } from "mqtt-packet";
 import type { Packet, Subscription } from "../message/packet.ts";
+import { printControlPacket } from "../mqtt/control-packet.ts";
 import { Inbox, type Receiving } from "./inbox.ts";
 import { type ClientLimits, type Delivering, type Delivery, Outbox } from "./outbox.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -84,7 +84,7 @@ export class Session implements Delivering, Receiving {
       heard.push({ filter, qos });
       return qos;
     });
-    wire.send(generate({ cmd: "suback", messageId, granted }, { protocolVersion: client.protocol }));
+    wire.send(printControlPacket({ cmd: "suback", messageId, granted }, client.protocol));
     if (heard.length > 0) wiring.subscribed(client, heard);
   }
 
@@ -92,7 +92,7 @@ export class Session implements Delivering, Receiving {
     const { client, wire } = this;
     // MQTT 5, 3.11.3: 0x11 where there was no such subscription; earlier versions have no codes.
     const granted = filters.map((filter) => (this.#subscriptions.remove(filter) ? 0x00 : 0x11));
-    wire.send(generate({ cmd: "unsuback", messageId, granted }, { protocolVersion: client.protocol }));
+    wire.send(printControlPacket({ cmd: "unsuback", messageId, granted }, client.protocol));
   }
 
   /** See `LocalListener.deliver`. */

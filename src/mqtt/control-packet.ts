@@ -1,4 +1,12 @@
-import { type Packet as MqttPacket, parser } from "mqtt-packet";
+import { generate, type Packet as MqttPacket, parser, writeToStream } from "mqtt-packet";
+
+// It would make a buffer for each of the 65536 packet ids at the first one: 10 MB, for packets that are rare here.
+writeToStream.cacheNumbers = false;
+
+/** Prints a packet by mqtt-packet; it may throw where a packet cannot be. What is written most is written without it. */
+export function printControlPacket(packet: MqttPacket, protocol: 3 | 4 | 5): Buffer {
+  return generate(packet, { protocolVersion: protocol });
+}
 
 /**
  * Reads one whole packet by mqtt-packet, which knows all types and properties. PUBLISH and PUBACK, which are nearly all

@@ -4,8 +4,8 @@ import { skipProperties } from "./properties.ts";
 /**
  * Reads the bodies of one connection's PUBLISH packets.
  *
- * A gateway publishes to one topic nearly always: its text is kept and used again while the bytes are the same, which
- * spares decoding it, and everybody who looks it up hashing it.
+ * A gateway publishes to one topic nearly always: its text is kept and used again while the topic is the same, which spares
+ * decoding it, and everybody who looks it up hashing it.
  */
 export class PublishReader {
   /** Of the PUBLISH that was read last: its packet identifier, 0 at QoS 0. */
@@ -15,7 +15,8 @@ export class PublishReader {
   hasProperties = false;
   readonly #protocol: 3 | 4 | 5;
   #topic = "";
-  #topicBytes: Uint8Array = noBytes;
+  /** Whether the bytes of that topic are its character codes, so that they can be compared. */
+  #isPlain = false;
 
   constructor(protocol: 3 | 4 | 5) {
     this.#protocol = protocol;
@@ -42,17 +43,20 @@ export class PublishReader {
   }
 
   #topicOf(bytes: Buffer, start: number, end: number): string {
-    const known = this.#topicBytes;
-    let same = end - start === known.length;
-    for (let i = 0; same && i < known.length; i++) same = bytes[start + i] === known[i];
-    if (same) return this.#topic;
-    this.#topicBytes = Uint8Array.prototype.slice.call(bytes, start, end);
+    const known = this.#topic;
+    let same = this.#isPlain && end - start === known.length;
+    for (let i = 0; same && i < known.length; i++) same = bytes[start + i] === known.charCodeAt(i);
+    if (same) return known;
     this.#topic = bytes.toString("utf8", start, end);
+    this.#isPlain = isAscii(this.#topic);
     return this.#topic;
   }
 }
 
-const noBytes = new Uint8Array();
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
+}
 
 function read16(bytes: Uint8Array, at: number): number {
   return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { generate } from "mqtt-packet";
+import { printControlPacket } from "../mqtt/control-packet.ts";
 import type { InFlight } from "./in-flight.ts";
 import type { Outbox, Outgoing } from "./outbox.ts";
 import { publishBound, publishSize, writePublish } from "./publish-encoder.ts";
@@ -183,16 +183,12 @@ function fits(item: Outgoing & { kind: "publish" }, protocol: 3 | 4 | 5, maxByte
   return size !== undefined && size <= maxBytes;
 }
 
-function encodeSubscription(
-  item: Exclude<Outgoing, { kind: "publish" }>,
-  id: number,
-  protocolVersion: 3 | 4 | 5,
-): Buffer {
+function encodeSubscription(item: Exclude<Outgoing, { kind: "publish" }>, id: number, protocol: 3 | 4 | 5): Buffer {
   if (item.kind === "unsubscribe") {
-    return generate({ cmd: "unsubscribe", messageId: id, unsubscriptions: [...item.filters] }, { protocolVersion });
+    return printControlPacket({ cmd: "unsubscribe", messageId: id, unsubscriptions: [...item.filters] }, protocol);
   }
   const subscriptions = item.subscriptions.map(({ filter, qos }) => ({ topic: filter, qos }));
-  return generate({ cmd: "subscribe", messageId: id, subscriptions }, { protocolVersion });
+  return printControlPacket({ cmd: "subscribe", messageId: id, subscriptions }, protocol);
 }
 
 function writePuback(batch: Buffer, at: number, acknowledgement: number): number {

@@ -1,5 +1,6 @@
-import { generate } from "mqtt-packet";
+import type { Packet as MqttPacket } from "mqtt-packet";
 import type { Packet } from "../message/packet.ts";
+import { printControlPacket } from "../mqtt/control-packet.ts";
 import { FrameReader, type FrameSink } from "../mqtt/frame-reader.ts";
 import { PublishReader } from "../mqtt/publish-reader.ts";
 import { type Dialed, type DialHandlers, type DialOptions, dial } from "./dial.ts";
@@ -67,7 +68,7 @@ export class Session implements DialHandlers, FrameSink, Sending, Watched {
   /** Until it has been sent. */
   #login: Login | undefined;
   readonly #reader: FrameReader;
-  readonly #publishes: PublishReader;
+  #publishes: PublishReader | undefined;
   readonly #dialed: Dialed | undefined;
   /** Number of filters by packet id of a SUBSCRIBE, to fail each of them. */
   #filterCounts: Map<number, number> | undefined;
@@ -94,7 +95,6 @@ export class Session implements DialHandlers, FrameSink, Sending, Watched {
     this.#limits = limits;
     this.#login = login;
     this.#handlers = handlers;
-    this.#publishes = new PublishReader(protocol);
     this.#reader = new FrameReader(limits.maxInboundBytes, this);
     this.#stopConnectTimer = timers.after(limits.connectTimeoutMs, () => this.#connectTimedOut());
     try {
@@ -120,7 +120,9 @@ export class Session implements DialHandlers, FrameSink, Sending, Watched {
   }
 
   acknowledge(id: number): void {
-    if (this.#inbound?.delete(id) === true && !this.#hasEnded) this.#sender?.acknowledge(id);
+    if (this.#inbound?.delete(id) !== true) return;
+    if (this.#inbound.size === 0) this.#inbound = undefined;
+    if (!this.#hasEnded) this.#sender?.acknowledge(id);
   }
 
   /** Ends it now: with a DISCONNECT where there is a connection. What the outbox holds is not sent. */
@@ -150,7 +152,7 @@ export class Session implements DialHandlers, FrameSink, Sending, Watched {
     if (login === undefined) return;
     const keepalive = Math.min(65_535, Math.ceil(this.#limits.keepaliveMs / 1000));
     try {
-      const packet = generate({
+      const packet: MqttPacket = {
         cmd: "connect",
         protocolId: protocol === 3 ? "MQIsdp" : "MQTT",
         protocolVersion: protocol,
@@ -159,8 +161,8 @@ export class Session implements DialHandlers, FrameSink, Sending, Watched {
         clientId: login.clientId,
         ...(login.username === undefined ? {} : { username: login.username }),
         ...(login.password === undefined ? {} : { password: Buffer.from(login.password) }),
-      });
-      this.#dialed?.socket.write(packet);
+      };
+      this.#dialed?.socket.write(printControlPacket(packet, protocol));
     } catch (error) {
       this.#fail("credentials", error instanceof Error ? error.message : "no CONNECT can be made of them");
     }
@@ -308,6 +310,7 @@ export class Session implements DialHandlers, FrameSink, Sending, Watched {
   }
 
   #publish(header: number, body: Buffer): string | undefined {
+    this.#publishes ??= new PublishReader(this.protocol);
     const read = this.#publishes.read(header, body, 0, body.length);
     // An empty topic would be a topic alias, which is not ours to get: we announce none (MQTT 5, 3.3.2.3.4).
     if (read === undefined || read.topic === "") return "a malformed PUBLISH";
