@@ -15,9 +15,10 @@ export interface UpstreamOwner extends UpstreamHandlers {
  * Owns what the cloud has sent and nobody has answered, so that a new owner hears it as it would after a reconnect, and
  * keeps the tokens of one owner from meaning something to the next.
  */
-export class KeptUpstream {
+export class KeptUpstream implements UpstreamHandlers {
   readonly facts: UpstreamFacts;
-  readonly #connect: (handlers: UpstreamHandlers) => UpstreamConnection;
+  /** Until it has been called. */
+  #connect: ((handlers: UpstreamHandlers) => UpstreamConnection) | undefined;
   #connection: UpstreamConnection | undefined;
   #owner: UpstreamOwner | undefined;
   /** Tokens below this one are of earlier owners. */
@@ -61,8 +62,13 @@ export class KeptUpstream {
     this.#owner = owner;
     this.#base = this.#nextToken;
     this.#isHolding = false;
-    if (this.#connection === undefined) this.#connection = this.#connect(this.#handlers());
-    else queueMicrotask(() => this.#resume(owner));
+    if (this.#connect === undefined) {
+      queueMicrotask(() => this.#resume(owner));
+      return;
+    }
+    const connect = this.#connect;
+    this.#connect = undefined;
+    this.#connection = connect(this);
   }
 
   /** What the cloud says from now on is for the next owner. */
@@ -104,28 +110,33 @@ export class KeptUpstream {
     await this.#connection?.close(options);
   }
 
-  #handlers(): UpstreamHandlers {
-    return {
-      opened: () => this.#owner?.opened(),
-      closed: (reason, detail, unacknowledged) => {
-        this.#open = undefined;
-        const tokens = unacknowledged.filter((token) => token >= this.#base).map((token) => token - this.#base);
-        this.#owner?.closed(reason, detail, tokens);
-      },
-      acknowledged: (outer, code) => {
-        const token = this.#inward(outer);
-        if (token !== undefined) this.#owner?.acknowledged(token, code);
-      },
-      subscribed: (outer, codes) => {
-        const token = this.#inward(outer);
-        if (token !== undefined) this.#owner?.subscribed(token, codes);
-      },
-      received: (packet, inbound) => {
-        if (this.#isHolding) this.#waiting.push({ packet, inbound });
-        else this.#give(packet, inbound);
-      },
-      oversized: (topic, bytes) => this.#owner?.oversized?.(topic, bytes),
-    };
+  opened(): void {
+    this.#owner?.opened();
+  }
+
+  closed(reason: string, detail: string, unacknowledged: readonly number[]): void {
+    this.#open = undefined;
+    const tokens = unacknowledged.filter((token) => token >= this.#base).map((token) => token - this.#base);
+    this.#owner?.closed(reason, detail, tokens);
+  }
+
+  acknowledged(outer: number, code: number): void {
+    const token = this.#inward(outer);
+    if (token !== undefined) this.#owner?.acknowledged(token, code);
+  }
+
+  subscribed(outer: number, codes: readonly number[]): void {
+    const token = this.#inward(outer);
+    if (token !== undefined) this.#owner?.subscribed(token, codes);
+  }
+
+  received(packet: Packet, inbound: number): void {
+    if (this.#isHolding) this.#waiting.push({ packet, inbound });
+    else this.#give(packet, inbound);
+  }
+
+  oversized(topic: string, bytes: number): void {
+    this.#owner?.oversized?.(topic, bytes);
   }
 
   #resume(owner: UpstreamOwner): void {
