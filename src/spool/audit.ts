@@ -1,7 +1,7 @@
 import { imbalanceOf, type Ledger } from "../message/fate.ts";
-import { endOf, family, seqKey, seqOf, singleKey } from "./keys.ts";
-import { decodeHead } from "./record-codec.ts";
-import { applyFates, code, codeAt, RecordState } from "./record-state.ts";
+import { endOf, family, seqOf, singleKey } from "./keys.ts";
+import { loadBlock } from "./load-block.ts";
+import { code, codeAt, type RecordState } from "./record-state.ts";
 import type { Store } from "./store.ts";
 import { decodeGateway } from "./stored.ts";
 
@@ -88,15 +88,14 @@ function countRecords(
   { maxRecords, progress }: AuditBounds,
 ): number | undefined {
   let records = 0;
-  for (const [key, value] of store.scan(...rangeOf(family.record))) {
-    records += 1;
-    if (records > maxRecords) return undefined;
-    if (records % 1000 === 0) progress?.(records);
-    const state = new RecordState(seqOf(key), decodeHead(value), value.length);
-    const fates = store.get(seqKey(family.fates, state.seq));
-    if (fates !== undefined) applyFates(state, fates);
-    const found = gateways.get(state.gateway)?.found;
-    if (found !== undefined) add(found, state);
+  for (const [key, value] of store.scan(...rangeOf(family.block))) {
+    for (const state of loadBlock(store, seqOf(key), value).states) {
+      records += 1;
+      if (records > maxRecords) return undefined;
+      if (records % 1000 === 0) progress?.(records);
+      const found = gateways.get(state.gateway)?.found;
+      if (found !== undefined) add(found, state);
+    }
   }
   return records;
 }

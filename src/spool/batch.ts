@@ -1,4 +1,5 @@
 import type { DragomanError } from "../errors.ts";
+import type { Block, Thinned } from "./block.ts";
 import type { RecordState } from "./record-state.ts";
 import type { Append, TurnGateway } from "./turn.ts";
 
@@ -8,7 +9,15 @@ export interface Batch {
   /** Why its records were not written, while the rest was. */
   refusal: DragomanError | undefined;
   readonly appends: Append[];
-  readonly removals: Set<number>;
+  /** Of what is appended. */
+  readonly blocks: Block[];
+  /** Bytes of that. */
+  bytes: number;
+  /** Blocks that have lost records or messages to be sent. */
+  readonly dirty: Block[];
+  /** Blocks that are written anew. */
+  readonly thinned: Thinned[];
+  /** Records whose fates have changed. */
   readonly changed: RecordState[];
   readonly touched: Set<TurnGateway>;
   /** What to take back if it cannot be written. */
@@ -27,12 +36,14 @@ export interface Outcome {
 export function newBatch(): Batch {
   const lists = {
     appends: [],
-    removals: new Set<number>(),
+    blocks: [],
+    dirty: [],
+    thinned: [],
     changed: [],
     touched: new Set<TurnGateway>(),
     undos: [],
   };
-  return { isWanted: false, refusal: undefined, ...lists, synced: newOutcome() };
+  return { isWanted: false, refusal: undefined, bytes: 0, ...lists, synced: newOutcome() };
 }
 
 function newOutcome(): Outcome {

@@ -1,10 +1,13 @@
 import type { Fate, Ledger, MessageRef } from "../message/fate.ts";
 import type { DeviceId } from "../message/message.ts";
+import { Block } from "./block.ts";
+import { BlockWriter } from "./block-codec.ts";
+import { BlockList } from "./block-list.ts";
 import { FateMoves } from "./fate-moves.ts";
-import { endOf, family, gatewayKey, openKey, refOf, seqKey, seqOf, textKey } from "./keys.ts";
+import { endOf, family, gatewayKey, indexKey, refOf, seqKey, seqOf, textKey } from "./keys.ts";
 import { OpenRecord } from "./open-record.ts";
-import { decodeHead, decodeRecord, encodeRecord } from "./record-codec.ts";
-import { applyFates, type Code, code, codeAt, codeOf, isFinal, RecordState, resize, setCode } from "./record-state.ts";
+import { recordLength } from "./record-codec.ts";
+import { type Code, code, codeAt, codeOf, isFinal, RecordState, resize, setCode } from "./record-state.ts";
 import type {
   Appended,
   Arrival,
@@ -33,10 +36,10 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
   waitingBytes: number;
   /** Whether it ever had anything to write. */
   isStored: boolean;
-  /** Records above the floor with something left in them, in order. */
-  readonly live = new Map<number, RecordState>();
-  /** Records up to the floor that are in use. */
-  readonly #loaded = new Map<number, RecordState>();
+  readonly newest = new BlockList();
+  readonly old = new BlockList();
+  /** The last one that was begun. */
+  #block: Block | undefined;
   readonly #moves: FateMoves;
   readonly #turn: Turn;
   #sender: RecordSender | undefined;
@@ -154,7 +157,7 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
       messages += state.open;
       bytes += state.payloadLength;
       if (records.length > 0 && (messages > limit || bytes > maxBytes)) break;
-      const record = this.#recordOf(state.seq);
+      const record = this.#recordOf(state);
       if (record !== undefined) records.push(record);
     }
     return records;
@@ -168,7 +171,7 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
       .slice(0, maxParkedLooks);
     const seqs = parked.flatMap(({ device }) => this.#refs(textKey(family.waiting, this.number, device), 1));
     const oldest = seqs.reduce((least, { seq }) => Math.min(least, seq), open?.seq ?? Number.POSITIVE_INFINITY);
-    return (oldest === open?.seq ? open : this.#recordOf(oldest))?.arrivedMs;
+    return (oldest === open?.seq ? open : this.#recordOf(this.#find(oldest)))?.arrivedMs;
   }
 
   release(device: DeviceId, limit: number): readonly { readonly record: SpoolRecord; readonly index: number }[] {
@@ -177,7 +180,7 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     for (const { seq, index } of refs) {
       const state = this.#find(seq);
       const last = released.at(-1)?.record;
-      const record = last?.seq === seq ? last : this.#recordOf(seq);
+      const record = last?.seq === seq ? last : this.#recordOf(state);
       if (state === undefined || record === undefined) continue;
       this.#change(state, index, undefined);
       released.push({ record, index });
@@ -263,8 +266,13 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     else this.recount(seq, messages);
   }
 
+  /** Makes the record only now: what is made before the disk has synced lives long enough to be moved by the garbage collector. */
+  tell({ state, arrival, done }: Append): void {
+    done(new OpenRecord(this, state.seq, arrival));
+  }
+
   /** Takes back an append that could not be written. */
-  undo({ state, fates }: Append): void {
+  undo({ state, arrival: { fates } }: Append): void {
     for (let index = 0; index < state.count; index++) {
       const from = codeAt(state, index) as Code;
       const first = fates?.get(index);
@@ -276,17 +284,6 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     state.left = 0;
   }
 
-  /** Forgets a record that is gone. */
-  forget(seq: number): void {
-    if (seq > this.#turn.floor) this.live.delete(seq);
-    else this.#loaded.delete(seq);
-  }
-
-  /** Forgets what can be read again. */
-  evict(): void {
-    for (const [seq, state] of this.#loaded) if (!state.isChanged) this.#loaded.delete(seq);
-  }
-
   /** Puts the changed counters of devices into the transaction. */
   writeDevices(): void {
     this.#moves.devices.write();
@@ -296,8 +293,8 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     const { packet, count: messages, fates } = arrival;
     const isReply = arrival.priority === "reply";
     const head = { gateway: this.number, count: messages, isReply, payloadLength: packet.payload.length };
-    const value = encodeRecord(head, arrival);
-    const state = new RecordState(this.#turn.nextSeq(), head, value.length);
+    const length = recordLength(arrival);
+    const state = new RecordState(this.#turn.nextSeq(), head, length);
     const isAdmitted = areAllFinal(messages, fates) || this.#turn.admit(state);
     this.ledger.received += messages;
     this.ledger.pending += messages;
@@ -305,48 +302,71 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
       for (const [index, fate] of fates) if (codeAt(state, index) === code.open) this.#moves.move(state, index, fate);
     }
     if (!isAdmitted) this.#moves.moveAll(state, { kind: "dropped", reason: "full" });
-    const record = new OpenRecord(this, state.seq, arrival);
-    this.#turn.enqueue(this, { state, value, fates, record, done });
+    if (state.left > 0) this.#write(state, arrival);
+    this.#turn.enqueue(this, { state, arrival, done });
+  }
+
+  /** Puts a record into a block of its gateway that is not on its way to the disk yet. */
+  #write(state: RecordState, arrival: Arrival): void {
+    let block = this.#block;
+    if (block?.writer === undefined || block.writer.isFullFor(state.length)) {
+      // As long as the last one, and some more.
+      const guess = Math.min(4080, 512 + (block?.length ?? 0));
+      block = new Block(state.seq, this.number);
+      block.writer = new BlockWriter(state.seq, guess);
+      this.#block = block;
+      this.#turn.begin(block);
+    }
+    block.write(state, arrival);
   }
 
   /** The state of a record with something left in it. */
   #find(seq: number): RecordState | undefined {
-    if (seq > this.#turn.floor) return this.live.get(seq);
-    const known = this.#loaded.get(seq);
+    const state = this.#blockOf(seq)?.find(seq);
+    return state === undefined || state.left === 0 ? undefined : state;
+  }
+
+  #blockOf(seq: number): Block | undefined {
+    if (seq > this.#turn.blocks.floor) return this.newest.of(seq);
+    const known = this.old.of(seq);
     if (known !== undefined) return known;
-    const value = this.#turn.recordOf(seq);
-    return value === undefined ? undefined : this.#load(seq, value);
+    const found = this.#turn.blocks.find(this.number, seq);
+    return found === undefined || this.old.get(found) !== undefined ? undefined : this.#load(found);
   }
 
-  #load(seq: number, value: Buffer): RecordState | undefined {
-    const head = decodeHead(value);
-    if (head.gateway !== this.number) return undefined;
-    const state = new RecordState(seq, head, value.length);
-    const fates = this.#turn.writes.get(seqKey(family.fates, seq));
-    if (fates !== undefined) applyFates(state, fates);
-    state.isIndexed = state.open > 0;
-    this.#loaded.set(seq, state);
-    this.#turn.loaded();
-    return state;
+  #load(seq: number): Block | undefined {
+    const block = this.#turn.blocks.load(this.number, seq);
+    if (block !== undefined) this.old.insert(block);
+    return block;
   }
 
-  #recordOf(seq: number): SpoolRecord | undefined {
-    const value = this.#turn.recordOf(seq);
-    if (value === undefined) return undefined;
-    const stored = decodeRecord(value);
-    const state = seq > this.#turn.floor ? this.live.get(seq) : (this.#loaded.get(seq) ?? this.#load(seq, value));
-    return new OpenRecord(this, seq, { ...stored, count: state?.count ?? stored.count });
+  #recordOf(state: RecordState | undefined): SpoolRecord | undefined {
+    const stored = state && this.#turn.blocks.recordOf(state);
+    return stored && new OpenRecord(this, state.seq, { ...stored, count: state.count });
   }
 
   *#openStates(afterSeq: number): Generator<RecordState> {
-    if (afterSeq < this.#turn.floor) {
-      const end = endOf(gatewayKey(family.open, this.number));
-      for (const key of this.#turn.writes.scanKeys(openKey(this.number, afterSeq + 1), end)) {
-        const state = this.#find(seqOf(key));
-        if (state !== undefined && state.open > 0) yield state;
-      }
+    const { floor } = this.#turn.blocks;
+    for (const block of afterSeq < floor ? this.#openBlocks(afterSeq) : []) {
+      for (const state of block.states) if (state.seq > afterSeq && state.open > 0) yield state;
     }
-    for (const state of this.live.values()) if (state.seq > afterSeq && state.open > 0) yield state;
+    for (const block of this.newest.from(afterSeq)) {
+      for (const state of block.states) if (state.seq > afterSeq && state.open > 0) yield state;
+    }
+  }
+
+  /** Those up to the floor with records behind `afterSeq` that are open. */
+  *#openBlocks(afterSeq: number): Generator<Block> {
+    const { writes } = this.#turn;
+    const prefix = gatewayKey(family.open, this.number);
+    const next = indexKey(family.open, this.number, afterSeq + 1);
+    // The record may stand in the middle of a block.
+    const begin = afterSeq === 0 ? undefined : writes.lastKey(prefix, next);
+    for (const key of writes.scanKeys(begin ?? next, endOf(prefix))) {
+      const seq = seqOf(key);
+      const block = this.old.get(seq) ?? this.#load(seq);
+      if (block !== undefined) yield block;
+    }
   }
 
   #refs(prefix: Buffer, limit: number): MessageRef[] {
@@ -369,7 +389,7 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
       if (filter.device !== undefined && fate.device !== filter.device) continue;
       if (filter.reason !== undefined && fate.reason !== filter.reason) continue;
       const last = entries.at(-1)?.record;
-      const record = last?.seq === ref.seq ? last : this.#recordOf(ref.seq);
+      const record = last?.seq === ref.seq ? last : this.#recordOf(state);
       if (record !== undefined) entries.push({ ref, fate, record });
     }
   }
@@ -377,7 +397,7 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
   #entryAt(ref: MessageRef, last: SpoolRecord | undefined): SpoolEntry | undefined {
     const state = this.#find(ref.seq);
     const fate = state && fateOf(state, ref.index);
-    const record = last?.seq === ref.seq ? last : fate && this.#recordOf(ref.seq);
+    const record = last?.seq === ref.seq ? last : fate && this.#recordOf(state);
     return fate && record && { ref, fate, record };
   }
 

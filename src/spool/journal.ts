@@ -2,13 +2,15 @@ import { DragomanError } from "../errors.ts";
 import { emptyLedger, type Ledger } from "../message/fate.ts";
 import { type AuditBounds, auditStore, type SpoolAudit } from "./audit.ts";
 import { type Batch, newBatch } from "./batch.ts";
+import type { Block } from "./block.ts";
+import { noticing } from "./block-codec.ts";
+import { Blocks } from "./blocks.ts";
 import { Drops } from "./drops.ts";
 import { GatewayJournal } from "./gateway-journal.ts";
-import { endOf, family, gatewayKey, openKey, seqKey, seqOf, singleKey, writeSeqKey } from "./keys.ts";
+import { endOf, family, gatewayKey, seqKey, singleKey } from "./keys.ts";
 import { OldestFirst } from "./oldest-first.ts";
 import { PendingWrites } from "./pending-writes.ts";
-import { decodeHead } from "./record-codec.ts";
-import { applyFates, encodeFates, RecordState } from "./record-state.ts";
+import { encodeFates, type RecordState } from "./record-state.ts";
 import type { Spool } from "./spool.ts";
 import type { Store } from "./store.ts";
 import { decodeGateway, decodeMeta, encodeStored, format } from "./stored.ts";
@@ -25,6 +27,8 @@ export interface JournalOptions {
   /** How many records are kept track of in memory; the default is right, and tests make it small. */
   readonly span?: number;
   readonly setAside?: string | undefined;
+  /** Called when a block does not say any more what is in it. */
+  readonly onDamage?: () => void;
   /** Called when the store is closed. */
   readonly onClose?: () => Promise<void>;
 }
@@ -42,8 +46,8 @@ const retryMs = 1000;
  */
 export class Journal implements Spool, Turn {
   readonly writes: PendingWrites;
+  readonly blocks: Blocks;
   readonly setAside: string | undefined;
-  floor = 0;
   lastSynced = 0;
   waitingBytes = 0;
   trouble: DragomanError | undefined;
@@ -60,12 +64,8 @@ export class Journal implements Spool, Turn {
   #isClosed = false;
   #lastSeq = 0;
   #hasFailed = false;
-  #loaded = 0;
   /** Bytes that may still be written, as far as is known. */
   #room: number;
-  readonly #span: number;
-  readonly #scratch = Buffer.alloc(7);
-  #lastRead: { seq: number; value: Buffer } | undefined;
 
   /** @throws {DragomanError} `ERR_SPOOL_FAILED` for a newer format; any other error means that the store is damaged. */
   constructor(store: Store, options: JournalOptions) {
@@ -75,7 +75,13 @@ export class Journal implements Spool, Turn {
     this.setAside = options.setAside;
     this.#oldest = new OldestFirst(store);
     this.#room = options.capacity - store.usedBytes();
-    this.#span = options.span ?? defaultSpan;
+    this.blocks = new Blocks({
+      store,
+      writes: this.writes,
+      gateways: this.#byNumber,
+      span: options.span ?? defaultSpan,
+      damaged: (cause) => this.#damaged(cause),
+    });
     this.#restore();
   }
 
@@ -95,7 +101,10 @@ export class Journal implements Spool, Turn {
   }
 
   audit(bounds: AuditBounds): SpoolAudit {
-    return auditStore(this.#store, bounds);
+    return noticing(
+      () => auditStore(this.#store, bounds),
+      (cause) => this.#damaged(cause),
+    );
   }
 
   flushed(): Promise<void> {
@@ -142,6 +151,7 @@ export class Journal implements Spool, Turn {
       this.waitingBytes += state.payloadLength;
       gateway.waitingBytes += state.payloadLength;
       this.#room -= state.cost;
+      batch.bytes += state.length;
       if (state.codes !== undefined) {
         state.isChanged = true;
         batch.changed.push(state);
@@ -151,12 +161,8 @@ export class Journal implements Spool, Turn {
     this.touch(gateway);
   }
 
-  recordOf(seq: number): Buffer | undefined {
-    if (this.#batch.removals.has(seq) || this.#running?.removals.has(seq)) return undefined;
-    if (this.#lastRead?.seq === seq) return this.#lastRead.value;
-    const value = this.#store.get(writeSeqKey(this.#scratch, family.record, seq));
-    this.#lastRead = value && { seq, value };
-    return value;
+  begin(block: Block): void {
+    this.#batch.blocks.push(block);
   }
 
   touch(gateway: TurnGateway): void {
@@ -167,7 +173,8 @@ export class Journal implements Spool, Turn {
 
   changed(gateway: TurnGateway, state: RecordState): void {
     this.touch(gateway);
-    if (state.left === 0) {
+    if (state.block === undefined) return;
+    if (this.blocks.changed(state.block, state, this.#batch)) {
       this.#gone(gateway, state);
       return;
     }
@@ -175,16 +182,6 @@ export class Journal implements Spool, Turn {
       state.isChanged = true;
       this.#batch.changed.push(state);
     }
-    if (state.seq <= this.floor && state.isIndexed !== state.open > 0) {
-      state.isIndexed = state.open > 0;
-      const key = openKey(gateway.number, state.seq);
-      if (state.isIndexed) this.writes.put(key);
-      else this.writes.remove(key);
-    }
-  }
-
-  loaded(): void {
-    this.#loaded++;
   }
 
   synced(undo: () => void): Promise<void> {
@@ -194,20 +191,20 @@ export class Journal implements Spool, Turn {
   }
 
   #gone(gateway: TurnGateway, state: RecordState): void {
-    gateway.forget(state.seq);
-    if (this.#lastRead?.seq === state.seq) this.#lastRead = undefined;
     this.waitingBytes -= state.payloadLength;
     gateway.waitingBytes -= state.payloadLength;
     this.#room += state.cost;
-    this.#batch.removals.add(state.seq);
     if (state.hasFates) this.writes.remove(seqKey(family.fates, state.seq));
-    if (state.isIndexed) this.writes.remove(openKey(gateway.number, state.seq));
   }
 
   /** Drops one record to make room; `data` never displaces a reply. */
   #dropOldest(forReply: boolean, drops: Drops): boolean {
     for (const isReply of forReply ? [false, true] : [false]) {
-      const next = () => this.#oldest.next(isReply, drops.isSending);
+      const next = () =>
+        noticing(
+          () => this.#oldest.next(isReply, drops.isSending),
+          (cause) => this.#damaged(cause),
+        );
       for (let oldest = next(); oldest !== undefined; oldest = next()) {
         if (this.#byNumber[oldest.gateway]?.drop(oldest.seq) !== true) continue;
         drops.add(oldest);
@@ -236,6 +233,7 @@ export class Journal implements Spool, Turn {
     const batch = this.#batch;
     this.#batch = newBatch();
     this.#running = batch;
+    this.blocks.begin(batch);
     const refusal = this.#refusalOf(batch);
     const refused = refusal === undefined ? [] : this.#refuse(batch, refusal);
     for (const state of batch.changed) {
@@ -244,37 +242,32 @@ export class Journal implements Spool, Turn {
       state.hasFates = true;
       this.writes.put(seqKey(family.fates, state.seq), encodeFates(state));
     }
-    this.#raiseFloor();
+    this.blocks.raiseFloor(this.lastSynced);
     for (const gateway of batch.touched) gateway.writeDevices();
     const store = this.#store;
     try {
       store.probe();
     } catch (cause) {
       this.#failed(batch, cause);
-      tell(refused, refusal);
+      tellRefused(refused, refusal);
       return;
     }
     this.writes.begin();
-    for (const { state, value } of batch.appends) {
-      if (state.left > 0) store.put(writeSeqKey(this.#scratch, family.record, state.seq), value);
-    }
-    for (const seq of batch.removals) store.remove(writeSeqKey(this.#scratch, family.record, seq));
+    this.blocks.write(batch, this.#isTight ? "tight" : "usual");
     for (const { number, id, ledger, waitingBytes } of batch.touched) {
       store.put(gatewayKey(family.gateway, number), encodeStored({ id, ledger, waitingBytes }));
     }
-    store.put(singleKey(family.meta), encodeStored({ format, lastSeq: this.#lastSeq, floor: this.floor }));
+    store.put(singleKey(family.meta), encodeStored({ format, lastSeq: this.#lastSeq, floor: this.blocks.floor }));
     store.commit().then(
       () => this.#succeeded(batch),
       (error: unknown) => this.#failed(batch, error),
     );
-    tell(refused, refusal);
+    tellRefused(refused, refusal);
   }
 
   /** Why no record can be written now. The transaction after one that failed tries the rest alone, which may have room. */
-  #refusalOf({ appends }: Batch): DragomanError | undefined {
+  #refusalOf({ bytes }: Batch): DragomanError | undefined {
     if (this.#hasFailed) return this.trouble;
-    let bytes = 0;
-    for (const { value } of appends) bytes += value.length;
     try {
       this.#store.check(bytes);
       return undefined;
@@ -288,6 +281,10 @@ export class Journal implements Spool, Turn {
     this.trouble = refusal;
     batch.refusal = refusal;
     const refused = batch.appends.splice(0);
+    for (const block of batch.blocks.splice(0)) {
+      block.writer = undefined;
+      block.isWritten = false;
+    }
     for (const append of refused) {
       const gateway = this.#gatewayOf(append.state);
       if (append.state.left > 0) {
@@ -311,18 +308,15 @@ export class Journal implements Spool, Turn {
     else this.#tryAgain();
     this.#hasFailed = false;
     this.writes.succeeded();
-    for (const { state } of batch.appends) {
-      if (state.left > 0) this.#gatewayOf(state).live.set(state.seq, state);
-      this.lastSynced = state.seq;
-    }
+    this.lastSynced = batch.appends.at(-1)?.state.seq ?? this.lastSynced;
+    this.blocks.succeeded(batch, this.#batch);
     batch.synced.resolve();
-    if (this.#loaded > this.#span) {
-      this.#loaded = 0;
-      for (const gateway of this.#gateways.values()) gateway.evict();
-    }
-    if (this.#room < this.#options.capacity / 4) this.#measure();
+    if (this.#isTight) this.#measure();
+    // While room is tight, what is of no use any more is taken out without waiting for something to write.
+    if (this.#isTight && this.blocks.areThin) this.#batch.isWanted = true;
     if (this.#batch.isWanted) this.#want();
-    tell(batch.appends);
+    // Last, with everything as it must be: who is told may ask for more.
+    for (const append of batch.appends) this.#gatewayOf(append.state).tell(append);
   }
 
   #failed(batch: Batch, cause: unknown): void {
@@ -334,12 +328,12 @@ export class Journal implements Spool, Turn {
     for (const undo of batch.undos) undo();
     batch.synced.reject(failure);
     const next = this.#batch;
-    for (const seq of batch.removals) next.removals.add(seq);
+    this.blocks.failed(batch, next);
     for (const gateway of batch.touched) next.touched.add(gateway);
     if (next.isWanted) this.#want();
     else this.#tryAgain();
     next.isWanted = true;
-    tell(refused, failure);
+    tellRefused(refused, failure);
   }
 
   /** Sees after a while whether the disk does its work again. */
@@ -348,18 +342,9 @@ export class Journal implements Spool, Turn {
     this.#retry = setTimeout(() => this.#want(), retryMs).unref();
   }
 
-  /** Puts the older half of the newest records, those that are still here, into the index of open records. */
-  #raiseFloor(): void {
-    if (this.lastSynced - this.floor <= this.#span) return;
-    const floor = this.lastSynced - Math.floor(this.#span / 2);
-    for (const gateway of this.#gateways.values()) {
-      for (const state of gateway.live.values()) {
-        if (state.seq > floor) break;
-        gateway.live.delete(state.seq);
-        if (state.open > 0) this.writes.put(openKey(state.gateway, state.seq));
-      }
-    }
-    this.floor = floor;
+  /** Whether there is not much more room. */
+  get #isTight(): boolean {
+    return this.#room < this.#options.capacity / 4;
   }
 
   #measure(): void {
@@ -391,20 +376,19 @@ export class Journal implements Spool, Turn {
     }
     this.#lastSeq = lastSeq;
     this.lastSynced = lastSeq;
-    this.floor = floor;
     const gateways = singleKey(family.gateway);
     for (const [key, value] of this.#store.scan(gateways, endOf(gateways))) {
       const { id, ledger, waitingBytes } = decodeGateway(value);
       this.#add({ id, number: key.readUInt32BE(1), ledger, waitingBytes, isStored: true });
       this.waitingBytes += waitingBytes;
     }
-    const records = endOf(singleKey(family.record));
-    for (const [key, value] of this.#store.scan(seqKey(family.record, floor + 1), records)) {
-      const state = new RecordState(seqOf(key), decodeHead(value), value.length);
-      const fates = this.#store.get(seqKey(family.fates, state.seq));
-      if (fates !== undefined) applyFates(state, fates);
-      this.#byNumber[state.gateway]?.live.set(state.seq, state);
-    }
+    this.blocks.restore(floor);
+  }
+
+  #damaged(cause: Error): DragomanError {
+    this.#options.onDamage?.();
+    const text = `Cannot read spool "${this.#options.name}": ${cause.message}`;
+    return new DragomanError("ERR_SPOOL_FAILED", text, { cause });
   }
 
   #gatewayOf(state: RecordState): GatewayJournal {
@@ -420,9 +404,6 @@ export class Journal implements Spool, Turn {
 }
 
 /** Comes last, with everything as it must be: who is told may ask for more. */
-function tell(appends: readonly Append[], failure?: DragomanError): void {
-  for (const { done, record } of appends) {
-    if (failure === undefined) done(record);
-    else done(undefined, failure);
-  }
+function tellRefused(appends: readonly Append[], refusal: DragomanError | undefined): void {
+  for (const { done } of appends) done(undefined, refusal);
 }

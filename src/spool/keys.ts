@@ -12,11 +12,15 @@ import { createHash } from "node:crypto";
  * | 5 | gateway, device, seq, index | nothing: the message is held or parked |
  * | 6 | gateway, seq, index | nothing: the message is quarantined |
  * | 7 | seq | the fates of a record's messages, where they are not all pending |
- * | 8 | gateway, seq | nothing: the record has messages to be sent (for all but the newest records) |
- * | 255 | seq | the record itself |
+ * | 8 | gateway, seq | nothing: the block has messages to be sent (for all but the newest blocks) |
+ * | 9 | gateway, seq | nothing: the block has none, but others that wait (for all but the newest blocks) |
+ * | 10 | seq | which records of a block are gone, where some are: see `block-codec.ts` |
+ * | 255 | seq | a block of records of one gateway; a record by itself, where an earlier program wrote it |
  *
- * Records come last: lmdb fills its pages to the brim only where keys are added behind all others. For the same reason
- * records are in the order of their arrival and not of their gateways.
+ * The sequence number of a block is that of its first record.
+ *
+ * Blocks come last: lmdb fills its pages to the brim only where keys are added behind all others. For the same reason
+ * blocks are in the order of their arrival and not of their gateways.
  */
 export const family = {
   meta: 1,
@@ -27,7 +31,9 @@ export const family = {
   quarantined: 6,
   fates: 7,
   open: 8,
-  record: 255,
+  waitingOnly: 9,
+  gone: 10,
+  block: 255,
 } as const;
 
 const seqLength = 6;
@@ -38,7 +44,7 @@ export function singleKey(of: number): Buffer {
   return Buffer.from([of]);
 }
 
-/** Of a record or its fates. */
+/** Of a block, what is gone of it, or the fates of a record. */
 export function seqKey(of: number, seq: number): Buffer {
   const key = Buffer.allocUnsafe(1 + seqLength);
   key[0] = of;
@@ -66,9 +72,13 @@ export function gatewayKey(of: number, gateway: number): Buffer {
   return key;
 }
 
-export function openKey(gateway: number, seq: number): Buffer {
+/** The indexes of blocks. */
+export type IndexFamily = typeof family.open | typeof family.waitingOnly;
+
+/** Of a block in an index. */
+export function indexKey(of: IndexFamily, gateway: number, seq: number): Buffer {
   const key = Buffer.allocUnsafe(1 + gatewayLength + seqLength);
-  key[0] = family.open;
+  key[0] = of;
   key.writeUInt32BE(gateway, 1);
   key.writeUIntBE(seq, 1 + gatewayLength, seqLength);
   return key;
@@ -96,6 +106,17 @@ export function seqOf(key: Buffer): number {
 export function refOf(key: Buffer): { seq: number; index: number } {
   const at = key.length - seqLength - 4;
   return { seq: key.readUIntBE(at, seqLength), index: key.readUInt32BE(at + seqLength) };
+}
+
+/** The key before this one, of those that are as long. */
+export function keyBefore(key: Uint8Array): Buffer {
+  const before = Buffer.from(key);
+  for (let at = before.length - 1; at >= 0; at--) {
+    const byte = before[at] as number;
+    before[at] = byte - 1;
+    if (byte > 0) break;
+  }
+  return before;
 }
 
 /** Where the keys end that begin with `prefix`. */

@@ -125,6 +125,10 @@ export function openLmdbStore(options: LmdbStoreOptions): Store {
         keys.return?.();
       }
     },
+    lastKey(from, upTo) {
+      const [key] = noticing(() => [...db.getKeys({ start: upTo, end: from, reverse: true, limit: 1 })]);
+      return key as Buffer | undefined;
+    },
     put(key, value) {
       mappedBytes += value.length;
       remember(db.put(key, value as Buffer));

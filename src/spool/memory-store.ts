@@ -23,6 +23,10 @@ export function openMemoryStore(): Store {
     *scanKeys(from, to) {
       for (const [key] of map.range(textOf(from), textOf(to))) yield Buffer.from(key, "latin1");
     },
+    lastKey(from, upTo) {
+      const key = map.lastUpTo(textOf(upTo));
+      return key === undefined || key < textOf(from) ? undefined : Buffer.from(key, "latin1");
+    },
     put(key, value) {
       writes.push([textOf(key), bufferOf(value)]);
     },

@@ -1,3 +1,4 @@
+import { placesIn } from "./block-codec.ts";
 import { endOf, family, seqKey, seqOf, singleKey } from "./keys.ts";
 import { decodeHead } from "./record-codec.ts";
 import type { Store } from "./store.ts";
@@ -12,7 +13,9 @@ const maxRecords = 256;
 const maxBytes = 1024 * 1024;
 
 interface Line {
+  /** The oldest last. */
   found: Oldest[];
+  /** That of the last block that was looked at. */
   lastSeq: number;
   /** They were being sent when it was their turn. */
   readonly passedOver: Oldest[];
@@ -43,15 +46,21 @@ export class OldestFirst {
 
   #look(line: Line, isReply: boolean): void {
     let bytes = 0;
-    const from = seqKey(family.record, line.lastSeq + 1);
-    for (const [key, value] of this.#store.scan(from, endOf(singleKey(family.record)))) {
-      const { gateway, isReply: found } = decodeHead(value);
-      line.lastSeq = seqOf(key);
-      if (found !== isReply) continue;
-      line.found.push({ seq: line.lastSeq, gateway });
-      bytes += value.length;
-      if (line.found.length >= maxRecords || bytes >= maxBytes) break;
+    let lastSeq = 0;
+    const from = seqKey(family.block, line.lastSeq + 1);
+    for (const [key, value] of this.#store.scan(from, endOf(singleKey(family.block)))) {
+      const seq = seqOf(key);
+      // Blocks of one transaction lie across one another: what is in the next one may be older than what was found last.
+      if ((line.found.length >= maxRecords || bytes >= maxBytes) && seq > lastSeq) break;
+      line.lastSeq = seq;
+      for (const place of placesIn(value)) {
+        const { gateway, isReply: found } = decodeHead(value, place);
+        if (found !== isReply) continue;
+        lastSeq = Math.max(lastSeq, seq + place.offset);
+        line.found.push({ seq: seq + place.offset, gateway });
+        bytes += place.to - place.from;
+      }
     }
-    line.found.reverse();
+    line.found.sort((one, other) => other.seq - one.seq);
   }
 }

@@ -25,6 +25,8 @@ const mebibyte = 1024 * 1024;
 const dataFile = "data.mdb";
 /** lmdb's list of readers. */
 const lockFile = "lock.mdb";
+/** Says that what lmdb keeps well is damaged nevertheless. */
+const damagedFile = "damaged";
 /** How the data file was left by a program that closed it; any other file has to be looked at. */
 const closedFile = "closed.json";
 
@@ -90,19 +92,23 @@ export async function spoolOwner(directory: string): Promise<string | undefined>
 /** The journal in a folder; `undefined` when it is damaged. */
 async function openJournal(folder: string, mapBytes: number, options: JournalOptions): Promise<Journal | undefined> {
   const data = inspectDataFile(join(folder, dataFile), wasClosed(folder) ? "heads" : "pages");
-  if (data === "damaged") return undefined;
+  if (data === "damaged" || existsSync(join(folder, damagedFile))) return undefined;
   rmSync(join(folder, closedFile), { force: true });
   let isDamaged = false;
   const onDamage = () => {
     isDamaged = true;
   };
   const store = openLmdbStore({ directory: folder, mapBytes, onDamage });
+  const onBlockDamage = () => {
+    isDamaged = true;
+    writeFileSync(join(folder, damagedFile), "");
+  };
   const onClose = async () => {
     if (!isDamaged) writeFileSync(join(folder, closedFile), JSON.stringify(statOf(folder)));
     await options.onClose?.();
   };
   try {
-    return new Journal(store, { ...options, onClose });
+    return new Journal(store, { ...options, onClose, onDamage: onBlockDamage });
   } catch (error) {
     await store.close();
     if (error instanceof DragomanError && !isDamaged) throw error;
@@ -134,7 +140,7 @@ function moveAside(folder: string, nowMs: number): string {
   let aside = join(folder, name);
   for (let more = 2; existsSync(aside); more++) aside = join(folder, `${name}-${more}`);
   mkdirSync(aside);
-  for (const file of [dataFile, lockFile, closedFile]) {
+  for (const file of [dataFile, lockFile, closedFile, damagedFile]) {
     if (existsSync(join(folder, file))) renameSync(join(folder, file), join(aside, file));
   }
   return aside;

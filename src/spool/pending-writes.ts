@@ -1,3 +1,4 @@
+import { keyBefore } from "./keys.ts";
 import type { Store } from "./store.ts";
 
 type Writes = Map<string, Buffer | undefined>;
@@ -55,6 +56,19 @@ export class PendingWrites {
       const [added, value] = over[at] as Change;
       if (value !== undefined) yield Buffer.from(added, "latin1");
     }
+  }
+
+  /** The last key from `from` up to, and including, `upTo`, in a range where all keys are of one length. */
+  lastKey(from: Buffer, upTo: Buffer): Buffer | undefined {
+    const over = new Map(this.#between(from.toString("latin1"), `${upTo.toString("latin1")}\0`));
+    let stored = this.#store.lastKey(from, upTo);
+    for (let text = stored?.toString("latin1"); stored !== undefined; text = stored?.toString("latin1")) {
+      if (!over.has(text as string) || over.get(text as string) !== undefined) break;
+      stored = this.#store.lastKey(from, keyBefore(stored));
+    }
+    const added = [...over].filter(([, value]) => value !== undefined).at(-1)?.[0];
+    if (added === undefined || (stored !== undefined && stored.toString("latin1") > added)) return stored;
+    return Buffer.from(added, "latin1");
   }
 
   /** Hands everything to the store's transaction. */

@@ -1,5 +1,6 @@
 import type { Fate } from "../message/fate.ts";
 import type { DeviceId } from "../message/message.ts";
+import type { Block } from "./block.ts";
 import type { RecordHead } from "./record-codec.ts";
 
 /** A message's fate in one byte. The numbers are on disk. */
@@ -19,7 +20,9 @@ export class RecordState {
   readonly gateway: number;
   readonly isReply: boolean;
   readonly payloadLength: number;
-  /** Bytes the whole record takes up on disk, its entries in the indexes included; an estimate. */
+  /** Bytes of the record on disk. */
+  readonly length: number;
+  /** Bytes it takes up there with all that goes with it, its entries in the indexes included; an estimate. */
   readonly cost: number;
   count: number;
   /** Messages neither delivered nor dropped. */
@@ -31,18 +34,23 @@ export class RecordState {
   waits: Map<number, Wait> | undefined = undefined;
   /** Whether fates stand on disk, or will with the next transaction. */
   hasFates = false;
-  /** Whether the record stands in the index of open records, or will. */
-  isIndexed = false;
+  /** Where the record stands; nowhere, if there was nothing left in it when it came. */
+  block: Block | undefined = undefined;
+  /** The how manieth it is in its block's value, from 0. */
+  at = 0;
+  /** Whether the block counts it as one with messages to be sent. */
+  isCountedOpen = false;
   /** Whether the fates have changed since they were last written. */
   isChanged = false;
 
-  /** All messages are open. `valueLength` is that of the whole record on disk. */
-  constructor(seq: number, head: RecordHead, valueLength: number) {
+  /** All messages are open. `length` is that of the record on disk. */
+  constructor(seq: number, head: RecordHead, length: number) {
     this.seq = seq;
     this.gateway = head.gateway;
     this.isReply = head.isReply;
     this.payloadLength = head.payloadLength;
-    this.cost = costOf(valueLength);
+    this.length = length;
+    this.cost = costOf(length);
     this.count = head.count;
     this.left = head.count;
     this.open = head.count;
@@ -152,7 +160,10 @@ function recomputeSums(state: RecordState): void {
 
 const page = 4096;
 
-/** A value of more than about half a page gets pages of its own in lmdb; 80 bytes are keys, node heads and indexes. */
-function costOf(valueLength: number): number {
-  return 80 + (valueLength < page / 2 - 64 ? valueLength : Math.ceil((valueLength + 16) / page) * page);
+/**
+ * A value of more than about half a page gets pages of its own in lmdb. Small records share a block, and a quarter is about
+ * what is lost at its end; 80 bytes are keys, node heads and indexes.
+ */
+function costOf(length: number): number {
+  return 80 + (length < page / 2 - 64 ? Math.ceil(length * 1.25) : Math.ceil((length + 32) / page) * page);
 }

@@ -46,6 +46,14 @@ export class SortedMap<Value> {
     return value;
   }
 
+  /** The last key up to, and including, `key`. */
+  lastUpTo(key: string): string | undefined {
+    const block = this.#blocks[this.#blockOf(key)];
+    if (block === undefined) return undefined;
+    const at = lowerBound(block.keys, key);
+    return block.keys[at] === key ? key : block.keys[at - 1];
+  }
+
   /** Entries from `from` up to, not including, `to`. The map must not change meanwhile. */
   *range(from: string, to: string): Generator<readonly [string, Value]> {
     for (let index = this.#blockOf(from); index < this.#blocks.length; index++) {

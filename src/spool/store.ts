@@ -10,6 +10,8 @@ export interface Store {
   scan(from: Uint8Array, to: Uint8Array): Iterable<readonly [key: Buffer, value: Buffer]>;
   /** The keys alone. */
   scanKeys(from: Uint8Array, to: Uint8Array): Iterable<Buffer>;
+  /** The last key that is committed from `from` up to, and including, `upTo`. */
+  lastKey(from: Uint8Array, upTo: Uint8Array): Buffer | undefined;
   /** Adds to the transaction. `key` may be reused afterwards, `value` only when the commit is over. */
   put(key: Uint8Array, value: Uint8Array): void;
   /** Adds to the transaction. A key that is not there is no mistake. */

@@ -1,10 +1,10 @@
 import type { Ledger } from "../message/fate.ts";
 
 /**
- * The layout of the store that this program writes, and the newest that it reads. 2: records have a checksum; those that an
- * earlier program wrote are read as they are.
+ * The layout of the store that this program writes, and the newest that it reads. 2: records have a checksum. 3: records of
+ * one transaction and gateway are one value. What an earlier program wrote is read as it is.
  */
-export const format = 2;
+export const format = 3;
 
 /** What a spool knows of itself, written with every transaction. */
 export interface StoredMeta {

@@ -1,13 +1,14 @@
-import type { Fate, Ledger } from "../message/fate.ts";
+import type { Ledger } from "../message/fate.ts";
+import type { Block } from "./block.ts";
+import type { Blocks } from "./blocks.ts";
 import type { PendingWrites } from "./pending-writes.ts";
 import type { RecordState } from "./record-state.ts";
-import type { Appended, SpoolRecord } from "./spool.ts";
+import type { Appended, Arrival } from "./spool.ts";
 
 /** What the records of one gateway ask of the transaction that all gateways share. */
 export interface Turn {
   readonly writes: PendingWrites;
-  /** Records above it are all in memory; those up to it stand in the index of open records if they are open. */
-  readonly floor: number;
+  readonly blocks: Blocks;
   /** The newest record that is on disk. */
   readonly lastSynced: number;
   /** @throws {DragomanError} `ERR_SPOOL_FAILED` when the spool is closed. */
@@ -17,13 +18,12 @@ export interface Turn {
   admit(state: RecordState): boolean;
   /** Takes a record into the transaction. */
   enqueue(gateway: TurnGateway, append: Append): void;
-  /** A record as it is on disk, unless it is to be removed. */
-  recordOf(seq: number): Buffer | undefined;
+  /** Takes a new block into the transaction. */
+  begin(block: Block): void;
   /** The ledger or the waiting bytes have changed. */
   touch(gateway: TurnGateway): void;
   /** The fates in a record have changed; with nothing left in it, it goes. */
   changed(gateway: TurnGateway, state: RecordState): void;
-  loaded(): void;
   /** See `Spool.flushed`. */
   flushed(): Promise<void>;
   /** Resolves when what was asked for in this turn is synced; else calls `undo` first and rejects. */
@@ -33,11 +33,7 @@ export interface Turn {
 /** A record on its way to the disk. */
 export interface Append {
   readonly state: RecordState;
-  readonly value: Buffer;
-  /** What was decided on arrival. */
-  readonly fates: ReadonlyMap<number, Fate> | undefined;
-  /** To be told of when it is synced. */
-  readonly record: SpoolRecord;
+  readonly arrival: Arrival;
   readonly done: Appended;
 }
 
@@ -54,10 +50,10 @@ export interface TurnGateway {
   sending(): ReadonlySet<number>;
   /** Tells who sends them that these records are gone. */
   dropped(seqs: ReadonlySet<number>): void;
+  /** Tells of an append that is synced. */
+  tell(append: Append): void;
   /** Takes back an append that could not be written. */
   undo(append: Append): void;
-  /** Forgets a record that is gone. */
-  forget(seq: number): void;
   /** Drops what is left of a record, because there is no room for it. */
   dropAll(state: RecordState): void;
   /** Puts the changed counters of devices into the transaction. */

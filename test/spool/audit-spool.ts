@@ -1,12 +1,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { imbalanceOf, type Ledger } from "../../src/message/fate.ts";
+import { isBlock, placeAt, placesIn } from "../../src/spool/block-codec.ts";
 import { inspectDataFile } from "../../src/spool/data-file.ts";
+import { Gone } from "../../src/spool/gone.ts";
 import {
   endOf,
   family,
-  openKey,
+  indexKey,
   quarantinedKey,
   seqKey,
   seqOf,
@@ -15,8 +18,9 @@ import {
   waitingKey,
 } from "../../src/spool/keys.ts";
 import { openLmdbStore } from "../../src/spool/lmdb-store.ts";
-import { decodeHead, decodeRecord } from "../../src/spool/record-codec.ts";
+import { decodeHead, decodeRecord, type RecordPlace } from "../../src/spool/record-codec.ts";
 import { applyFates, code, codeAt, RecordState } from "../../src/spool/record-state.ts";
+import type { Store } from "../../src/spool/store.ts";
 
 const folders: string[] = [];
 
@@ -48,16 +52,17 @@ export async function auditSpool(directory: string): Promise<Audit> {
   if (pages === "damaged") throw new Error(`the pages of ${directory} do not hold together`);
   const store = openLmdbStore({ directory, mapBytes: 1024 * 1024 * 1024, onDamage: () => {} });
   try {
-    const entries = new Map(
-      [...store.scan(Buffer.from([1]), endOf(Buffer.from([255])))].map(([key, value]) => [textOf(key), value]),
-    );
-    return audit(entries);
+    return auditStore(store);
   } finally {
     await store.close();
   }
 }
 
-function audit(entries: Map<string, Buffer>): Audit {
+/** The same of a store, as it was last committed. */
+export function auditStore(store: Store): Audit {
+  const entries = new Map(
+    [...store.scan(Buffer.from([1]), endOf(Buffer.from([255])))].map(([key, value]) => [textOf(key), value]),
+  );
   const mistakes: string[] = [];
   const ofFamily = (of: number) =>
     [...entries].map(([key, value]) => [Buffer.from(key, "latin1"), value] as const).filter(([key]) => key[0] === of);
@@ -78,20 +83,44 @@ function audit(entries: Map<string, Buffer>): Audit {
   }
   for (const [key] of ofFamily(family.fact)) wanted.add(textOf(key));
 
-  for (const [key, value] of ofFamily(family.record)) {
-    const seq = seqOf(key);
-    const state = new RecordState(seq, decodeHead(value), value.length);
+  const found: { seq: number; value: Buffer; place: RecordPlace }[] = [];
+  for (const [key, value] of ofFamily(family.block)) {
+    const first = seqOf(key);
+    wanted.add(textOf(key));
+    const noted = entries.get(textOf(seqKey(family.gone, first)));
+    if (noted !== undefined) wanted.add(textOf(seqKey(family.gone, first)));
+    const there = placesIn(value).filter(({ index }) => noted === undefined || !new Gone(noted).has(index));
+    found.push(...there.map((place) => ({ seq: first + place.offset, value, place })));
+    if (there.length === 0) mistakes.push(`block ${first} has nothing in it`);
+    if (there.some((place) => !isDeepStrictEqual(placeAt(value, place.offset), place)))
+      mistakes.push(`block ${first} has records that are not found`);
+    const { gateway } = decodeHead(value, there[0] as RecordPlace);
+    if (there.some((place) => decodeHead(value, place).gateway !== gateway)) mistakes.push(`block ${first} is of two`);
+    const seqs = there.map(({ offset }) => first + offset);
+    if (seqs.some((seq) => seq <= floor !== first <= floor))
+      mistakes.push(`block ${first} is on both sides of the floor`);
+    if (first > floor) continue;
+    const isOpen = there.some((place) => {
+      const state = new RecordState(first + place.offset, decodeHead(value, place), 0);
+      const fates = entries.get(textOf(seqKey(family.fates, state.seq)));
+      if (fates !== undefined) applyFates(state, fates);
+      return state.open > 0;
+    });
+    if (isOpen) wanted.add(textOf(indexKey(family.open, gateway, first)));
+    else if (isBlock(value)) wanted.add(textOf(indexKey(family.waitingOnly, gateway, first)));
+  }
+
+  for (const { seq, value, place } of found) {
+    const state = new RecordState(seq, decodeHead(value, place), place.to - place.from);
     const fates = entries.get(textOf(seqKey(family.fates, seq)));
     if (fates !== undefined) {
       applyFates(state, fates);
       wanted.add(textOf(seqKey(family.fates, seq)));
     }
-    wanted.add(textOf(key));
     const sum = sums.get(state.gateway);
     if (sum === undefined) mistakes.push(`record ${seq} of no gateway`);
     if (seq > lastSeq) mistakes.push(`record ${seq} behind the last one, ${lastSeq}`);
     if (state.left === 0) mistakes.push(`record ${seq} has nothing left in it`);
-    if (state.open > 0 && seq <= floor) wanted.add(textOf(openKey(state.gateway, seq)));
     if (sum !== undefined) sum.bytes += state.payloadLength;
     for (let index = 0; index < state.count; index++) {
       const { device } = state.waits?.get(index) ?? {};
@@ -110,7 +139,7 @@ function audit(entries: Map<string, Buffer>): Audit {
         parked: before.parked + Number(found === code.parked),
       });
     }
-    const { payload } = decodeRecord(value).packet;
+    const { payload } = decodeRecord(value, place).packet;
     records.set(seq, { gateway: gateways.get(state.gateway)?.id ?? "?", text: Buffer.from(payload).toString(), state });
   }
 

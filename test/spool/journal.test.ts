@@ -2,25 +2,12 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { imbalanceOf } from "../../src/message/fate.ts";
 import type { DeviceId } from "../../src/message/message.ts";
 import { Journal } from "../../src/spool/journal.ts";
-import { openMemoryStore } from "../../src/spool/memory-store.ts";
-import type { Store } from "../../src/spool/store.ts";
 import { append } from "./append.ts";
 import { arrival, ledgerOf, textsOf } from "./describe-spool.ts";
+import { type Disk, failingDisk } from "./failing-disk.ts";
 
 const delivered = { kind: "delivered" } as const;
 const device = "A" as DeviceId;
-
-/** A disk that fails when it is told to, after what it was given is in its hands. */
-interface Disk extends Store {
-  /** The next so many transactions fail. */
-  failures: number;
-  /** Whether the probe before a transaction finds that out, or the transaction itself. */
-  isProbed: boolean;
-  /** No room for records. */
-  isFull: boolean;
-  /** Transactions that were tried. */
-  tried: number;
-}
 
 let disk: Disk;
 let journal: Journal;
@@ -199,40 +186,4 @@ test("ten messages of one packet that are settled in one turn cost one removal",
 /** A second journal over the same store, as after a restart. */
 async function reopened(): Promise<Journal> {
   return new Journal(disk, { name: "spool", maxBytes: 1000, whenFull: "refuse", capacity: 2 ** 30 });
-}
-
-function failingDisk(): Disk {
-  const store = openMemoryStore();
-  let writes: (() => void)[] = [];
-  const disk: Disk = {
-    ...store,
-    failures: 0,
-    isProbed: false,
-    isFull: false,
-    tried: 0,
-    put(key, value) {
-      const copy = Buffer.from(key);
-      writes.push(() => store.put(copy, value));
-    },
-    remove(key) {
-      const copy = Buffer.from(key);
-      writes.push(() => store.remove(copy));
-    },
-    async commit() {
-      const running = writes;
-      writes = [];
-      disk.tried++;
-      await new Promise(setImmediate);
-      if (!disk.isProbed && disk.failures-- > 0) throw new Error("the disk is gone");
-      for (const write of running) write();
-      await store.commit();
-    },
-    probe() {
-      if (disk.isProbed && disk.failures-- > 0) throw new Error("the disk is gone");
-    },
-    check() {
-      if (disk.isFull) throw new Error("the disk is full");
-    },
-  };
-  return disk;
 }

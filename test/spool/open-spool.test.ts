@@ -192,7 +192,7 @@ describe("what cannot be used", () => {
     ]);
   });
 
-  test("what a program of format 1 left is read as it was, and goes on as format 2", async () => {
+  test("what a program of format 1 left is read as it was, and goes on as the present one", async () => {
     const directory = await newFolder();
     // Written by the program as it was on 2026-11-21.
     const fixture = await readFile(join(import.meta.dirname, "fixtures/format-1.mdb.gz"));
@@ -223,6 +223,40 @@ describe("what cannot be used", () => {
     expect([...records.values()].map(({ text }) => text)).toContain("ünïcode ☂");
   });
 
+  test("what a program of format 2 left is read as it was, whether it is in the index or among the newest", async () => {
+    const directory = await newFolder();
+    // Written by the program as it was on 2026-11-21, with a span of 4: the last two records are the newest.
+    const fixture = await readFile(join(import.meta.dirname, "fixtures/format-2.mdb.gz"));
+    await writeFile(join(directory, "data.mdb"), gunzipSync(fixture));
+    const down = { received: 2, delivered: 1, pending: 1, dropped: {} };
+    const wanted = ["two 0", "two 1", "two 2", "two 3", "two 4", "two 5", "reply"];
+    for (const more of [0, 1, 2]) {
+      const spool = await openAt(directory);
+      expect(spool.setAside).toBeUndefined();
+      const [one, two] = [spool.gateway("gw-01"), spool.gateway("gw-02")];
+      const moved = more > 0 ? { pending: 5, quarantined: 0 } : { pending: 4, quarantined: 1 };
+      expect(one.ledger).toEqual(ledgerOf({ received: 9, delivered: 2, held: 2, down, ...moved }));
+      expect(two.ledger).toEqual(
+        ledgerOf({ received: 10 + more, delivered: more, pending: 8, dropped: { unknownTopic: 2 } }),
+      );
+      const mended = more > 0 ? ["ünïcode ☂"] : [];
+      expect(textsOf(one.read(0, 10, 1000))).toEqual(["pending", "of three", ...mended, "last of one"]);
+      expect(one.read(0, 10, 1000)[1]).toMatchObject({ count: 3, dialect: "thingsboard", isDamaged: false });
+      expect(one.list({ fate: "held" }, 10).map(({ ref }) => ref)).toEqual([
+        { seq: 3, index: 1 },
+        { seq: 5, index: 0 },
+      ]);
+      expect(two.waitingDevices()).toEqual([{ device: "pump-2", held: 0, parked: 1 }]);
+      expect(textsOf(two.read(0, 20, 1000))).toEqual([...wanted, "new", "new"].slice(more, 7 + more));
+      one.retry({ seq: 4, index: 0 });
+      two.settle({ seq: two.read(0, 1, 1)[0]?.seq ?? 0, index: 0 }, delivered);
+      await append(two, arrival("new"));
+      expect(imbalanceOf(spool.ledger())).toBe(0);
+      await spool.close();
+      expect((await auditSpool(directory)).mistakes).toEqual([]);
+    }
+  });
+
   test("a record that the disk has changed says so, and the others are as they were", async () => {
     const directory = await newFolder();
     let spool = await openAt(directory);
@@ -248,13 +282,13 @@ describe("what cannot be used", () => {
     await append(spool.gateway("gw"), arrival("x"));
     await spool.close();
     const store = openLmdbStore({ directory, mapBytes: 1024 * 1024, onDamage: () => {} });
-    store.put(singleKey(family.meta), Buffer.from('{"format":3,"shape":"unknown"}'));
+    store.put(singleKey(family.meta), Buffer.from('{"format":4,"shape":"unknown"}'));
     await store.commit();
     await store.close();
     const error = await errorOf(openAt(directory));
     expect([error.code, error.message]).toEqual([
       "ERR_SPOOL_FAILED",
-      `Cannot open spool "${directory}": a newer program wrote it in format 3, wanted at most 2`,
+      `Cannot open spool "${directory}": a newer program wrote it in format 4, wanted at most 3`,
     ]);
     expect(await readdir(directory)).toEqual(["data.mdb", "lock.mdb", "owner.mdb", "owner.mdb-lock", "probe"]);
     const { records } = await auditSpool(directory);
@@ -295,23 +329,58 @@ describe("what cannot be used", () => {
     await again.close();
   });
 
-  test("damage that is met while running is an error, and set aside at the next start", async () => {
+  test.each([
+    ["a page", (at: number) => Math.floor(at / page) * page, page],
+    // Behind the record come its checksum and the table: two numbers for each record, and how many there are.
+    ["a block's table", (at: number) => at + 1000 + 4 + 8, 2],
+  ])(
+    "damage of %s that is met while running is an error, and set aside at the next start",
+    async (_, placeOf, length) => {
+      const directory = await newFolder();
+      const before = await openAt(directory);
+      const texts = Array.from({ length: 30 }, (_, index) => `${index} `.padEnd(1000));
+      // One by one, so that each is a block of its own.
+      for (const text of texts) await append(before.gateway("gw"), arrival(text));
+      await before.close();
+      const path = join(directory, "data.mdb");
+      const bytes = await readFile(path);
+      const spool = await openAt(directory);
+      // Some are in pages that are not in use any more.
+      for (let at = bytes.indexOf("15    "); at !== -1; at = bytes.indexOf("15    ", at + 1))
+        await overwrite(path, placeOf(at), Buffer.alloc(length));
+      const { code } = await errorOf(Promise.resolve().then(() => spool.gateway("gw").read(0, 1000, 1e9)));
+      expect(code).toBe("ERR_SPOOL_FAILED");
+      await spool.close();
+      const again = await openAt(directory);
+      expect(existsSync(join(again.setAside ?? "", "data.mdb"))).toBe(true);
+      await again.close();
+      const last = await openAt(directory);
+      expect(last.setAside).toBeUndefined();
+      await last.close();
+    },
+  );
+
+  test("of a block only those records are damaged that the disk has changed", async () => {
     const directory = await newFolder();
     const before = await openAt(directory);
-    const texts = Array.from({ length: 300 }, (_, index) => `${index} `.padEnd(1000));
+    const texts = Array.from({ length: 10 }, (_, index) => `${index} `.padEnd(100, "."));
     await Promise.all(texts.map((text) => append(before.gateway("gw"), arrival(text))));
     await before.close();
     const path = join(directory, "data.mdb");
     const bytes = await readFile(path);
-    const at = Math.floor(bytes.indexOf("150    ") / page) * page;
+    // From the middle of one to the middle of the next.
+    await overwrite(
+      path,
+      bytes.indexOf("6 ....") + 50,
+      Buffer.alloc(bytes.indexOf("7 ....") - bytes.indexOf("6 ....")),
+    );
     const spool = await openAt(directory);
-    await overwrite(path, at, Buffer.alloc(page));
-    const { code } = await errorOf(Promise.resolve().then(() => spool.gateway("gw").read(0, 1000, 1e9)));
-    expect(code).toBe("ERR_SPOOL_FAILED");
+    expect(spool.setAside).toBeUndefined();
+    const found = spool.gateway("gw").read(0, 1000, 1e9);
+    expect(found.map(({ isDamaged }) => isDamaged)).toEqual(texts.map((_, index) => index === 6 || index === 7));
+    expect(textsOf(found.filter(({ isDamaged }) => !isDamaged))).toEqual(texts.filter((text) => !/^[67]/.test(text)));
+    expect(found.map(({ seq }) => seq)).toEqual(texts.map((_, index) => index + 1));
     await spool.close();
-    const again = await openAt(directory);
-    expect(existsSync(join(again.setAside ?? "", "data.mdb"))).toBe(true);
-    await again.close();
   });
 
   test("two damaged spools in one millisecond are kept apart", async () => {

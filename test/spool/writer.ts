@@ -4,6 +4,7 @@ import type { DeviceId } from "../../src/message/message.ts";
 import { Journal } from "../../src/spool/journal.ts";
 import { openLmdbStore } from "../../src/spool/lmdb-store.ts";
 import { append } from "./append.ts";
+import { numbersOf } from "./numbers.ts";
 
 /**
  * A program that works a spool as hard as it can until it is killed, and says line by line what it asks for and what it was
@@ -85,15 +86,4 @@ function settleOne(): void {
   if (isFinal) say({ asked: ref });
   gateways[gateway]?.settle(ref, fate);
   if (isFinal) void spool.flushed().then(() => say({ settled: ref }));
-}
-
-/** The same numbers for the same seed (mulberry32). */
-function numbersOf(from: number): () => number {
-  let state = from;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }

@@ -1,0 +1,47 @@
+import type { Block } from "./block.ts";
+
+/** A block in which nothing went for so many transactions is taken to keep what is left for long. */
+const rest = { usual: 64, tight: 4 } as const;
+/** Blocks that have lost less of their bytes stay as they are. */
+const leastLoss = { usual: 1 / 4, tight: 1 / 8 } as const;
+/** How much is written anew in one transaction. */
+const maxBytes = 256 * 1024;
+
+/**
+ * Blocks that take up room for records that are gone, those first in which nothing went for the longest time. They are
+ * written anew without them once no more goes: most blocks are gone before it comes to that.
+ */
+export class ThinBlocks {
+  readonly #blocks = new Set<Block>();
+
+  /** A record of it went, in the transaction of this number. */
+  add(block: Block, transaction: number): void {
+    this.#blocks.delete(block);
+    this.#blocks.add(block);
+    block.thinSince = transaction;
+  }
+
+  delete(block: Block): void {
+    if (block.thinSince === undefined) return;
+    this.#blocks.delete(block);
+    block.thinSince = undefined;
+  }
+
+  get size(): number {
+    return this.#blocks.size;
+  }
+
+  /** Takes out those that are to be written anew in the transaction of this number. `room`: how much there is on the disk. */
+  take(transaction: number, room: "usual" | "tight"): readonly Block[] {
+    const taken: Block[] = [];
+    let bytes = 0;
+    for (const block of this.#blocks) {
+      if (bytes >= maxBytes || transaction - (block.thinSince ?? 0) < rest[room]) break;
+      this.delete(block);
+      if (block.goneLength < block.length * leastLoss[room]) continue;
+      taken.push(block);
+      bytes += block.length;
+    }
+    return taken;
+  }
+}
