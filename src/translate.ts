@@ -94,7 +94,7 @@ export function createTranslator(options: TranslatorOptions): Translator {
     const open = (index: number) => !decided.has(index);
     const undecided = messages.filter((_, index) => open(index)).length;
     const arrivedMs = wallClock();
-    const event: GatewayEvent = { kind: "arrived", seq, arrivedMs, connection, messages, open, queue: true };
+    const event: GatewayEvent = { kind: "arrived", seq, arrivedMs, bytes: 0, connection, messages, open, queue: true };
     const outcome = run(messages.length > 0 ? [event] : [], undecided);
     return {
       sent: outcome.published,

@@ -38,6 +38,7 @@ function telemetry(unacknowledged: number): () => void {
         kind: "arrived",
         seq,
         arrivedMs: nowMs,
+        bytes: 100,
         connection: 1,
         messages: [{ kind: "telemetry", device, points: [{ ts: 1483228800000, values }] }],
         open: isOpen,
@@ -77,7 +78,16 @@ function attachedGateway(): ReturnType<typeof createGateway> {
   for (const [index, device] of devices.entries()) {
     const messages = [{ kind: "attach", device }] as const;
     const effects = gateway.handle(
-      { kind: "arrived", seq: index + 1, arrivedMs: 1000, connection: 1, messages, open: isOpen, queue: true },
+      {
+        kind: "arrived",
+        seq: index + 1,
+        arrivedMs: 1000,
+        bytes: 0,
+        connection: 1,
+        messages,
+        open: isOpen,
+        queue: true,
+      },
       1000,
     );
     for (const effect of effects) {

@@ -1,15 +1,14 @@
 import type { GatewayEvent } from "../gateway/event.ts";
 import type { MessageRef } from "../message/fate.ts";
-import type { DeviceId, UpMessage } from "../message/message.ts";
+import type { DeviceId } from "../message/message.ts";
 import type { SpoolRecord } from "../spool/spool.ts";
 import type { MemoryShare } from "./memory-share.ts";
-import { MemoryUse } from "./memory-use.ts";
 import { type ReadRecord, type RecordReaderParts, recordReader } from "./record-reader.ts";
 import { Reruns } from "./reruns.ts";
 
 export interface BacklogParts extends RecordReaderParts {
   /** The rules' messages in memory. */
-  readonly engine: { readonly load: number };
+  readonly engine: { readonly load: number; readonly loadBytes: number };
   readonly dispatch: (event: GatewayEvent) => void;
   /** What they may have there. */
   readonly share: MemoryShare;
@@ -31,7 +30,6 @@ const readBytes = 1024 * 1024;
 export class Backlog {
   readonly #parts: BacklogParts;
   readonly #read: ReadRecord;
-  readonly #memory = new MemoryUse();
   /** Every record up to here has been handed to the rules. */
   #cursor = 0;
   #isCaughtUp = false;
@@ -47,24 +45,18 @@ export class Backlog {
 
   /**
    * A record was written just now. Whether the rules may queue its messages at once; otherwise they come again when they
-   * are read back. `messages` is absent where the packet could not be read.
+   * are read back.
    */
-  admit(record: SpoolRecord, messages?: readonly UpMessage[], open: IsOpen = (index) => record.isOpen(index)): boolean {
+  admit(record: SpoolRecord): boolean {
     const queue = this.#isCaughtUp && this.#hasRoom && !this.#isClosed;
     if (queue) this.#cursor = record.seq;
     else this.#isCaughtUp = false;
-    if (queue && messages !== undefined) this.#carry(record, messages, open);
     return queue;
   }
 
   /** Whether messages are about to be left on disk, or lie there: to read one back costs as much as to take it in. */
   get isOverflowing(): boolean {
     return this.#isHalfFull || !this.#isCaughtUp;
-  }
-
-  /** One message of the record has its fate; gives when it came, if the rules had it. */
-  settled(seq: number): number | undefined {
-    return this.#memory.settled(seq);
   }
 
   /** Whether messages of the record have been handed to the rules and have no fate yet. */
@@ -95,8 +87,6 @@ export class Backlog {
       const { seq, arrivedMs } = record;
       const message = this.#read(record, () => this.again({ seq, index }, { isShared: false }))[index];
       if (message === undefined || !record.isOpen(index) || this.#reruns?.has(seq) === true) continue;
-      // A recall is bounded by its own limit, so its bytes do not count.
-      this.#memory.add(seq, 1, { bytes: 0, arrivedMs });
       events.push({ kind: "recalled", seq, arrivedMs, index, message });
     }
     if (released.length < limit) events.push({ kind: "recallEnded", device });
@@ -132,7 +122,7 @@ export class Backlog {
     }
     // No more than there is room for: what is left over would have to be read again.
     const messages = Math.min(readMessages, share.messages - engine.load);
-    const bytes = Math.min(readBytes, share.bytes - this.#memory.bytes);
+    const bytes = Math.min(readBytes, share.bytes - engine.loadBytes);
     const records = spool.read(this.#cursor, messages, bytes);
     for (const record of records) {
       if (!this.#hasRoom) break;
@@ -164,28 +154,29 @@ export class Backlog {
   }
 
   #queue(record: SpoolRecord, open: IsOpen): void {
-    const { seq, arrivedMs } = record;
+    const { seq, arrivedMs, packet } = record;
     const messages = this.#read(record);
-    this.#carry(record, messages, open);
     const connection = this.#parts.connectionOf(record);
     const from = connection === undefined ? {} : { connection };
-    this.#parts.dispatch({ kind: "arrived", seq, arrivedMs, ...from, messages, open, queue: true });
-  }
-
-  /** The rules are about to have these messages in memory. */
-  #carry({ seq, arrivedMs, packet }: SpoolRecord, messages: readonly UpMessage[], open: IsOpen): void {
-    let count = 0;
-    for (let index = 0; index < messages.length; index++) if (open(index)) count += 1;
-    this.#memory.add(seq, count, { bytes: packet.payload.length, arrivedMs });
+    this.#parts.dispatch({
+      kind: "arrived",
+      seq,
+      arrivedMs,
+      bytes: packet.payload.length,
+      ...from,
+      messages,
+      open,
+      queue: true,
+    });
   }
 
   get #hasRoom(): boolean {
     const { engine, share } = this.#parts;
-    return engine.load < share.messages && this.#memory.bytes < share.bytes;
+    return engine.load < share.messages && engine.loadBytes < share.bytes;
   }
 
   get #isHalfFull(): boolean {
     const { engine, share } = this.#parts;
-    return engine.load > share.messages / 2 || this.#memory.bytes > share.bytes / 2;
+    return engine.load > share.messages / 2 || engine.loadBytes > share.bytes / 2;
   }
 }

@@ -289,15 +289,13 @@ export class Link {
   }
 
   #arrived(record: SpoolRecord, decoded: Decoded, connection: number): void {
-    if (decoded.kind !== "messages") {
-      this.#backlog.admit(record);
-      return;
-    }
-    const { seq, arrivedMs } = record;
+    const queue = this.#backlog.admit(record);
+    if (decoded.kind !== "messages") return;
+    const { seq, arrivedMs, packet } = record;
     const messages = decoded.messages as readonly UpMessage[];
     const open = (index: number) => record.isOpen(index);
-    const queue = this.#backlog.admit(record, messages, open);
-    this.#dispatch({ kind: "arrived", seq, arrivedMs, connection, messages, open, queue });
+    const bytes = packet.payload.length;
+    this.#dispatch({ kind: "arrived", seq, arrivedMs, bytes, connection, messages, open, queue });
   }
 
   #received(packet: Packet, inbound: number): void {
@@ -409,11 +407,9 @@ export class Link {
         return;
       }
       case "settle": {
-        const arrivedMs = this.#backlog.settled(effect.ref.seq);
-        if (effect.fate.kind === "delivered" && arrivedMs !== undefined) {
-          this.#parts.latency.delivery.observeMs(this.#parts.now() - arrivedMs);
-        }
-        spool.settle(effect.ref, effect.fate);
+        const { fate, ref } = effect;
+        if (fate.kind === "delivered") this.#parts.latency.delivery.observeMs(this.#parts.now() - ref.arrivedMs);
+        spool.settle(ref, fate);
         return;
       }
       case "store":

@@ -56,6 +56,8 @@ export interface Mark {
 export interface Cargo extends Mark {
   readonly message: UpMessage;
   readonly arrivedMs: number;
+  /** Its share of the payload that it came in; 0 if it comes from a recall, which has a bound of its own. */
+  readonly bytes: number;
   /** The connection it came on; questions are worthless to any other. Absent once it was read back from the spool. */
   readonly connection: number | undefined;
   /** It comes from a recall, so nothing older of its device is left behind in the spool. */
@@ -100,6 +102,8 @@ export class Core {
   connection: number | undefined;
   /** Messages taken and not settled. */
   load = 0;
+  /** The same in bytes of their payloads. */
+  loadBytes = 0;
   #effects: GatewayEffect[] | undefined;
   #token = 0;
   #deliveries: Map<number, { readonly bytes: number; done(outcome: DeliveryOutcome): void }> | undefined;
@@ -139,6 +143,7 @@ export class Core {
   /** From here on it counts as being in memory, until it is settled. */
   take(cargo: Cargo): Cargo {
     this.load += 1;
+    this.loadBytes += cargo.bytes;
     return cargo;
   }
 
@@ -159,6 +164,7 @@ export class Core {
     cargo.isSettled = true;
     this.#questions?.delete(cargo);
     this.load -= 1;
+    this.loadBytes -= cargo.bytes;
     this.emit({ kind: "settle", ref: cargo, fate });
   }
 
@@ -169,8 +175,8 @@ export class Core {
   }
 
   /** Gives a message that was never taken its fate. */
-  settleAt(mark: Mark, fate: Fate): void {
-    this.emit({ kind: "settle", ref: mark, fate });
+  settleAt(cargo: Cargo, fate: Fate): void {
+    this.emit({ kind: "settle", ref: cargo, fate });
   }
 
   store(key: string, value: string | undefined): void {

@@ -56,6 +56,8 @@ export type GatewayEvent =
       readonly kind: "arrived";
       readonly seq: number;
       readonly arrivedMs: number;
+      /** Of its payload. */
+      readonly bytes: number;
       /** The connection it came on; absent once it is read back from the spool, unless other rules had it until now. */
       readonly connection?: number;
       readonly messages: readonly UpMessage[];
@@ -139,7 +141,7 @@ export type GatewayEffect =
   | { readonly kind: "forget"; readonly token: number }
   /** Ends the connection, or the time until the next attempt, and waits as long as `reason` says. `detail` is for people. */
   | { readonly kind: "reconnect"; readonly reason: string; readonly detail?: string }
-  | { readonly kind: "settle"; readonly ref: MessageRef; readonly fate: Fate }
+  | { readonly kind: "settle"; readonly ref: MessageRef & { readonly arrivedMs: number }; readonly fate: Fate }
   /** A fact to keep on disk, together with the settles of the turn; `undefined` removes it. */
   | { readonly kind: "store"; readonly key: string; readonly value: string | undefined }
   /** Asks for the oldest held and parked messages of a device. */

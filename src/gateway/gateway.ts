@@ -47,6 +47,8 @@ export interface Gateway {
   readonly wakeAtMs: number | undefined;
   /** Messages taken from the spool and not yet settled or parked. */
   readonly load: number;
+  /** The same in bytes of the payloads they came in: of large packets far fewer fit into memory. */
+  readonly loadBytes: number;
   /** Records of which a message is published and not acknowledged, or is a question that is being answered. */
   sending(): ReadonlySet<number>;
   status(nowMs: number): GatewayStatus;
@@ -114,6 +116,10 @@ class Rules implements Gateway {
 
   get wakeAtMs(): number | undefined {
     return this.#core.alarms.nextMs;
+  }
+
+  get loadBytes(): number {
+    return this.#core.loadBytes;
   }
 
   get load(): number {
@@ -393,7 +399,8 @@ function cargoOf(event: Arriving, index: number, message: UpMessage): Cargo {
   const { seq, arrivedMs } = event;
   const isRecalled = event.kind === "recalled";
   const connection = isRecalled ? undefined : event.connection;
-  return { seq, index, arrivedMs, connection, message, isRecalled, left: 1, fate: undefined, isSettled: false };
+  const bytes = isRecalled ? 0 : Math.ceil(event.bytes / event.messages.length);
+  return { seq, index, arrivedMs, bytes, connection, message, isRecalled, left: 1, fate: undefined, isSettled: false };
 }
 
 /** Options are plain data. */

@@ -184,6 +184,7 @@ export class Play {
       kind: "arrived",
       seq,
       arrivedMs: this.now,
+      bytes: 100,
       ...(connection === "ended" ? {} : { connection }),
       messages,
       open: () => true,

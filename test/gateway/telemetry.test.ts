@@ -144,7 +144,16 @@ test("handle() keeps bodies and folders of equal opaque clouds", () => {
   const play = Play.attached("one", { local: documented });
   const message = { kind: "telemetry", ...named("one"), folder: "a/b", body: Uint8Array.of(0, 255) } as const;
   const effects = play.engine.handle(
-    { kind: "arrived", seq: 2, arrivedMs: 1, connection: 1, messages: [message], open: () => true, queue: true },
+    {
+      kind: "arrived",
+      seq: 2,
+      arrivedMs: 1,
+      bytes: 1,
+      connection: 1,
+      messages: [message],
+      open: () => true,
+      queue: true,
+    },
     play.now,
   );
   expect(effects).toEqual([{ kind: "publish", token: 5, message }]);

@@ -350,6 +350,7 @@ export class World {
       kind: "arrived",
       seq,
       arrivedMs,
+      bytes: 100,
       ...(connection === undefined ? {} : { connection }),
       messages,
       open: (index) => fates[index] === undefined,
@@ -567,7 +568,9 @@ export class World {
       this.#hangUp();
       this.#events.unshift({ kind: "upstreamClosed", reason: "closed", unacknowledged });
     }
-    if (this.#engine.load < 0) this.problems.push("load below zero");
+    const { load, loadBytes } = this.#engine;
+    if (load < 0 || loadBytes < 0) this.problems.push("load below zero");
+    if (load === 0 && loadBytes !== 0) this.problems.push(`${loadBytes} bytes of nothing`);
     const wakeAtMs = this.#engine.wakeAtMs;
     if (wakeAtMs !== undefined && wakeAtMs <= this.#now) this.problems.push(`wakes in the past after ${event.kind}`);
   }
