@@ -27,6 +27,8 @@ export interface BridgeOptions {
   /** Sees every packet on both sides, secrets included. */
   readonly trace?: (event: TraceEvent) => void;
   readonly now?: () => number;
+  /** Called whenever each connection upstream that was to begin has had its turn. */
+  readonly loggedIn?: () => void;
 }
 
 /** A running bridge. */
@@ -79,7 +81,8 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
     const trace = new Trace({ observe: options.trace, now });
     let listener: LocalListener | undefined;
     let drainMs = 0;
-    const turnstile = createTurnstile({ timers: systemTimers });
+    const { loggedIn = () => undefined } = options;
+    const turnstile = createTurnstile({ timers: systemTimers, emptied: loggedIn });
     const links = new Links(config, { log, now, spool, latency, trace, turnstile, listener: () => listener });
     opened.push(() => links.close(drainMs));
 

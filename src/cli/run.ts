@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { openBridge } from "../bridge.ts";
 import { openBridgeLog } from "./bridge-log.ts";
 import { followConfig } from "./follow-config.ts";
-import { collectByOneThread } from "./garbage-collector.ts";
+import { collectByOneThread, growHeapSlowly } from "./garbage-collector.ts";
 import type { Io } from "./io.ts";
 import { defaultFile, loadedFor } from "./load.ts";
 import { manual } from "./manual.ts";
@@ -38,6 +38,7 @@ export function addRunCommand(program: Command, io: Io): void {
 
 async function run(file: string, io: Io): Promise<number> {
   collectByOneThread();
+  const growHeapFreely = growHeapSlowly();
   const loaded = await loadedFor(file, io);
   if (loaded === undefined) return 2;
   const { config } = loaded;
@@ -50,7 +51,12 @@ async function run(file: string, io: Io): Promise<number> {
     io.onSignal("SIGINT", resolve);
     io.onSignal("SIGTERM", resolve);
   });
-  const opened = openBridge(config, { log, logControl: log, version: packageVersion() });
+  const opened = openBridge(config, {
+    log,
+    logControl: log,
+    version: packageVersion(),
+    loggedIn: growHeapFreely,
+  });
   const unfollow = followConfig({ file, io, log, manager, loaded, opened });
   const bridge = await opened;
   log.info({ listen: bridge.listen, ...(bridge.admin === undefined ? {} : { admin: bridge.admin }) }, "ready");

@@ -18,10 +18,13 @@ export function createTurnstile({
   timers,
   places = defaultPlaces,
   holdMs = defaultHoldMs,
+  emptied = () => undefined,
 }: {
   readonly timers: Timers;
   readonly places?: number;
   readonly holdMs?: number;
+  /** Called whenever the last one is through and nobody waits. */
+  readonly emptied?: () => void;
 }): Turnstile {
   let free = places;
   const waiting = new Set<() => void>();
@@ -45,6 +48,7 @@ export function createTurnstile({
       const [next] = waiting;
       if (next === undefined) {
         free += 1;
+        if (free === places) emptied();
         return;
       }
       waiting.delete(next);

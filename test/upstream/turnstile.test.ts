@@ -6,8 +6,9 @@ import { openToFake } from "./open-to-fake.ts";
 /** Notes who is let through, in order. */
 function openTurnstile(places: number) {
   const time = createManualTimers();
-  const turnstile = createTurnstile({ timers: time.timers, places, holdMs: 1000 });
   const passed: string[] = [];
+  const emptied = () => void passed.push("nobody");
+  const turnstile = createTurnstile({ timers: time.timers, places, holdMs: 1000, emptied });
   const enter = async (name: string) => {
     const through = await turnstile.enter();
     passed.push(name);
@@ -42,8 +43,21 @@ describe("createTurnstile()", () => {
     expect(passed).toEqual(["hangs"]);
     time.advance(1000);
     (await next)();
-    expect(passed).toEqual(["hangs", "next"]);
+    expect(passed).toEqual(["hangs", "next", "nobody"]);
     expect(time.due()).toEqual([]);
+  });
+
+  test("says when the last one is through, each time", async () => {
+    const { enter, passed } = openTurnstile(2);
+    const [a, b, c] = [enter("a"), enter("b"), enter("c")];
+    (await a)();
+    (await b)();
+    await settled();
+    expect(passed).toEqual(["a", "b", "c"]);
+    (await c)();
+    expect(passed).toEqual(["a", "b", "c", "nobody"]);
+    (await enter("d"))();
+    expect(passed).toEqual(["a", "b", "c", "nobody", "d", "nobody"]);
   });
 });
 
