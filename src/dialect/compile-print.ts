@@ -62,12 +62,13 @@ export function compileValue(name: string, hasPoints: boolean): (sheet: Sheet) =
 
 function printVariable({ name, type, conversion }: VariablePattern, { hasPoints }: Context): Print {
   const get = compileValue(name, hasPoints);
+  const { print, wanted } = conversion;
   const canBeGateway = conversion.name === "deviceOrGateway";
   return (sheet) => {
     const value = get(sheet);
     if (value === undefined && !canBeGateway) return fail(sheet, `${name} is missing`);
     if (value === "" && type === "device") return fail(sheet, "the name of the device is empty");
-    return conversion.print(value, sheet.gateway) ?? fail(sheet, `${name} cannot be written as ${conversion.wanted}`);
+    return print(value, sheet.gateway) ?? fail(sheet, `${name} cannot be written as ${wanted}`);
   };
 }
 

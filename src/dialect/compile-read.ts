@@ -37,10 +37,10 @@ export function isPointList(pattern: ListPattern, slots: Slots): boolean {
 
 function readVariable({ name, type, conversion }: VariablePattern, slots: Slots): Read {
   const slot = slots.of(name);
-  const { wanted } = conversion;
+  const { read, wanted } = conversion;
   return (node, frame) => {
     if (frame.slots[slot] !== undefined) return true;
-    const value = conversion.read(node, frame.gateway);
+    const value = read(node, frame.gateway);
     if (value === undefined) return misfit(frame, wanted, node);
     if (value === absent) return true;
     if (value === "" && type === "device") return misfit(frame, "the name of a device", node);
