@@ -255,8 +255,19 @@ export class Link {
   }
 
   #takingIn(): Intake {
-    this.#intake ??= new Intake({
-      ...this.#parts,
+    if (this.#intake !== undefined) return this.#intake;
+    // A spread would give the parts of each link a hidden class of their own, and slow down every look at them.
+    const { engine, id, latency, local, log, mapping, now, spool, verifyDevice } = this.#parts;
+    this.#intake = new Intake({
+      id,
+      engine,
+      local,
+      mapping,
+      spool,
+      verifyDevice,
+      log,
+      latency,
+      now,
       trace: this.#trace,
       underWay: this.#succession,
       read: (packet) => this.#local.decode("up", packet),
@@ -267,8 +278,14 @@ export class Link {
   }
 
   #handingOver(): Deliveries {
-    this.#deliveries ??= new Deliveries({
-      ...this.#parts,
+    if (this.#deliveries !== undefined) return this.#deliveries;
+    const { deliver, id, log, mapping, revoke } = this.#parts;
+    this.#deliveries = new Deliveries({
+      id,
+      mapping,
+      deliver,
+      revoke,
+      log,
       trace: this.#trace,
       underWay: this.#succession,
       dialect: () => this.#local,
