@@ -97,6 +97,24 @@ export function isBlock(value: Buffer): boolean {
   return count > 0 && table >= 1 + count * minLength && endAt(value, table, count - 1) === table;
 }
 
+/**
+ * A class, and its parts one by one, as there is one for each record that is read: literals of this shape are changed one
+ * by one into another by V8 once any of them had a fraction in it.
+ */
+class Place implements RecordPlace {
+  readonly from: number;
+  readonly to: number;
+  readonly offset: number;
+  readonly index: number;
+
+  constructor(from: number, to: number, offset: number, index: number) {
+    this.from = from;
+    this.to = to;
+    this.offset = offset;
+    this.index = index;
+  }
+}
+
 /** A block does not say any more what is in it. */
 export class BlockDamage extends Error {}
 
@@ -116,14 +134,14 @@ export function noticing<Result>(read: () => Result, damaged: (cause: Error) => 
  * @throws {BlockDamage} when not even the number of records makes sense.
  */
 export function placesIn(value: Buffer): readonly RecordPlace[] {
-  if (!isBlock(value)) return [{ from: 0, to: value.length, offset: 0, index: 0 }];
+  if (!isBlock(value)) return [new Place(0, value.length, 0, 0)];
   const { count, table } = tableOf(value);
   const places: RecordPlace[] = [];
   for (let index = 0, from = 1, least = 0; index < count; index++) {
     const to = endAt(value, table, index);
     const offset = Math.max(least, offsetAt(value, table, index));
     const isPlausible = to >= from + minLength && to <= table;
-    places.push({ from, to: isPlausible ? to : Math.min(from + minLength, table), offset, index });
+    places.push(new Place(from, isPlausible ? to : Math.min(from + minLength, table), offset, index));
     if (isPlausible) from = to;
     least = offset + 1;
   }
@@ -144,7 +162,7 @@ export function placeAt(value: Buffer, offset: number): RecordPlace | undefined 
   const from = low === 0 ? 1 : endAt(value, table, low - 1);
   const to = endAt(value, table, low);
   const isPlausible = from > 0 && to >= from + minLength && to <= table;
-  if (isPlausible && offsetAt(value, table, low) === offset) return { from, to, offset, index: low };
+  if (isPlausible && offsetAt(value, table, low) === offset) return new Place(from, to, offset, low);
   return placesIn(value).find((place) => place.offset === offset);
 }
 

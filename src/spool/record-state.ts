@@ -165,5 +165,5 @@ const page = 4096;
  * what is lost at its end; 80 bytes are keys, node heads and indexes.
  */
 function costOf(length: number): number {
-  return 80 + (length < page / 2 - 64 ? Math.ceil(length * 1.25) : Math.ceil((length + 32) / page) * page);
+  return 80 + (length < page / 2 - 64 ? length + (length >> 2) : (length + 32 + page - 1) & -page);
 }
