@@ -91,10 +91,10 @@ export function createTranslator(options: TranslatorOptions): Translator {
     decided: ReadonlyMap<number, Fate>,
   ): Pick<Translation, "sent" | "answers" | "fates"> {
     seq += 1;
-    const open = (index: number) => !decided.has(index);
-    const undecided = messages.filter((_, index) => open(index)).length;
-    const arrivedMs = wallClock();
-    const event: GatewayEvent = { kind: "arrived", seq, arrivedMs, bytes: 0, connection, messages, open, queue: true };
+    const isOpen = (index: number) => !decided.has(index);
+    const undecided = messages.filter((_, index) => isOpen(index)).length;
+    const record = { seq, arrivedMs: wallClock(), isOpen };
+    const event: GatewayEvent = { kind: "arrived", record, bytes: 0, connection, messages, queue: true };
     const outcome = run(messages.length > 0 ? [event] : [], undecided);
     return {
       sent: outcome.published,

@@ -36,12 +36,10 @@ function telemetry(unacknowledged: number): () => void {
     const effects = gateway.handle(
       {
         kind: "arrived",
-        seq,
-        arrivedMs: nowMs,
+        record: { seq, arrivedMs: nowMs, isOpen },
         bytes: 100,
         connection: 1,
         messages: [{ kind: "telemetry", device, points: [{ ts: 1483228800000, values }] }],
-        open: isOpen,
         queue: true,
       },
       nowMs,
@@ -80,12 +78,10 @@ function attachedGateway(): ReturnType<typeof createGateway> {
     const effects = gateway.handle(
       {
         kind: "arrived",
-        seq: index + 1,
-        arrivedMs: 1000,
+        record: { seq: index + 1, arrivedMs: 1000, isOpen },
         bytes: 0,
         connection: 1,
         messages,
-        open: isOpen,
         queue: true,
       },
       1000,

@@ -1,4 +1,4 @@
-import type { GatewayEvent } from "../gateway/event.ts";
+import type { ArrivedRecord, GatewayEvent } from "../gateway/event.ts";
 import type { MessageRef } from "../message/fate.ts";
 import type { DeviceId } from "../message/message.ts";
 import type { SpoolRecord } from "../spool/spool.ts";
@@ -15,9 +15,6 @@ export interface BacklogParts extends RecordReaderParts {
   /** The connection that the record came on, where it is still of use. */
   readonly connectionOf: (record: SpoolRecord) => number | undefined;
 }
-
-/** Whether a message of a record is to be sent. */
-type IsOpen = (index: number) => boolean;
 
 const readMessages = 256;
 const readBytes = 1024 * 1024;
@@ -127,7 +124,7 @@ export class Backlog {
     for (const record of records) {
       if (!this.#hasRoom) break;
       this.#cursor = record.seq;
-      this.#queue(record, (index) => record.isOpen(index));
+      this.#queue(record, record);
     }
     if (records.length > 0) {
       this.readOn();
@@ -149,25 +146,18 @@ export class Backlog {
       const [record] = spool.read(seq - 1, 1, 0);
       if (record?.seq !== seq) continue;
       bytes += record.packet.payload.length;
-      this.#queue(record, (index) => record.isOpen(index) && indexes?.has(index) !== false);
+      const { arrivedMs } = record;
+      const isOpen = (index: number) => record.isOpen(index) && indexes?.has(index) !== false;
+      this.#queue(record, indexes === undefined ? record : { seq, arrivedMs, isOpen });
     }
   }
 
-  #queue(record: SpoolRecord, open: IsOpen): void {
-    const { seq, arrivedMs, packet } = record;
+  /** @param arrived The record, with what of it is to be handed over. */
+  #queue(record: SpoolRecord, arrived: ArrivedRecord): void {
     const messages = this.#read(record);
     const connection = this.#parts.connectionOf(record);
-    const from = connection === undefined ? {} : { connection };
-    this.#parts.dispatch({
-      kind: "arrived",
-      seq,
-      arrivedMs,
-      bytes: packet.payload.length,
-      ...from,
-      messages,
-      open,
-      queue: true,
-    });
+    const bytes = record.packet.payload.length;
+    this.#parts.dispatch({ kind: "arrived", record: arrived, bytes, connection, messages, queue: true });
   }
 
   get #hasRoom(): boolean {

@@ -308,11 +308,9 @@ export class Link {
   #arrived(record: SpoolRecord, decoded: Decoded, connection: number): void {
     const queue = this.#backlog.admit(record);
     if (decoded.kind !== "messages") return;
-    const { seq, arrivedMs, packet } = record;
     const messages = decoded.messages as readonly UpMessage[];
-    const open = (index: number) => record.isOpen(index);
-    const bytes = packet.payload.length;
-    this.#dispatch({ kind: "arrived", seq, arrivedMs, bytes, connection, messages, open, queue });
+    const bytes = record.packet.payload.length;
+    this.#dispatch({ kind: "arrived", record, bytes, connection, messages, queue });
   }
 
   #received(packet: Packet, inbound: number): void {
@@ -370,7 +368,7 @@ export class Link {
     log.error({ gateway: this.id, during: event.kind, err: error }, "internal-error");
     if (event.kind !== "arrived") return;
     for (const index of event.messages.keys()) {
-      if (event.open(index)) spool.settle({ seq: event.seq, index }, internalError);
+      if (event.record.isOpen(index)) spool.settle({ seq: event.record.seq, index }, internalError);
     }
   }
 

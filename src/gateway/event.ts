@@ -49,19 +49,24 @@ export interface CarriedUpstream {
   readonly config: RulesOptions["config"];
 }
 
+/** A journaled packet: its place in the spool, when it came, and which of its messages have no fate yet. */
+export interface ArrivedRecord {
+  readonly seq: number;
+  readonly arrivedMs: number;
+  isOpen(index: number): boolean;
+}
+
 /** What happens around a gateway. */
 export type GatewayEvent =
-  /** A journaled packet. Each message that `open` says is open gets exactly one `settle`, now or later. */
+  /** A journaled packet. Each of its messages that is open gets exactly one `settle`, now or later. */
   | {
       readonly kind: "arrived";
-      readonly seq: number;
-      readonly arrivedMs: number;
+      readonly record: ArrivedRecord;
       /** Of its payload. */
       readonly bytes: number;
       /** The connection it came on; absent once it is read back from the spool, unless other rules had it until now. */
-      readonly connection?: number;
+      readonly connection: number | undefined;
       readonly messages: readonly UpMessage[];
-      readonly open: (index: number) => boolean;
       /** `false`: only do what is done on arrival; the record comes again, with `true`, when its turn is there. */
       readonly queue: boolean;
     }

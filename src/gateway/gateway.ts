@@ -158,11 +158,11 @@ class Rules implements Gateway {
   #react(event: GatewayEvent): void {
     switch (event.kind) {
       case "arrived": {
-        const { messages, open, queue } = event;
+        const { messages, queue, record } = event;
         for (let index = 0; index < messages.length; index++) {
           const message = messages[index];
-          if (message === undefined || !open(index)) continue;
-          this.#parts.arrivals.take(cargoOf(event, index, this.#parts.local.identify(message)), queue);
+          if (message === undefined || !record.isOpen(index)) continue;
+          this.#parts.arrivals.take(arrivedCargo(event, index, this.#parts.local.identify(message)), queue);
         }
         return;
       }
@@ -174,7 +174,7 @@ class Rules implements Gateway {
       case "recalled": {
         const message = this.#parts.local.identify(event.message);
         const lane = "device" in message ? this.#parts.lanes.find(message.device) : undefined;
-        this.#parts.arrivals.take(cargoOf(event, event.index, message), true);
+        this.#parts.arrivals.take(recalledCargo(event, message), true);
         if (lane !== undefined) this.#parts.outbox.recalled(lane);
         return;
       }
@@ -393,15 +393,22 @@ class Rules implements Gateway {
   }
 }
 
-type Arriving = Extract<GatewayEvent, { kind: "arrived" | "recalled" }>;
-
-function cargoOf(event: Arriving, index: number, message: UpMessage): Cargo {
-  const { seq, arrivedMs } = event;
-  const isRecalled = event.kind === "recalled";
-  const connection = isRecalled ? undefined : event.connection;
-  const bytes = isRecalled ? 0 : Math.ceil(event.bytes / event.messages.length);
+function arrivedCargo(event: EventOf<"arrived">, index: number, message: UpMessage): Cargo {
+  const { connection, messages, record } = event;
+  const { seq, arrivedMs } = record;
+  const bytes = Math.ceil(event.bytes / messages.length);
+  const isRecalled = false;
   return { seq, index, arrivedMs, bytes, connection, message, isRecalled, left: 1, fate: undefined, isSettled: false };
 }
+
+function recalledCargo({ seq, index, arrivedMs }: EventOf<"recalled">, message: UpMessage): Cargo {
+  const bytes = 0;
+  const connection = undefined;
+  const isRecalled = true;
+  return { seq, index, arrivedMs, bytes, connection, message, isRecalled, left: 1, fate: undefined, isSettled: false };
+}
+
+type EventOf<Kind extends GatewayEvent["kind"]> = Extract<GatewayEvent, { kind: Kind }>;
 
 /** Options are plain data. */
 function isEqual(one: object, other: object): boolean {

@@ -182,12 +182,10 @@ export class Play {
   ): readonly unknown[] {
     return this.do({
       kind: "arrived",
-      seq,
-      arrivedMs: this.now,
+      record: { seq, arrivedMs: this.now, isOpen: () => true },
       bytes: 100,
-      ...(connection === "ended" ? {} : { connection }),
+      connection: connection === "ended" ? undefined : connection,
       messages,
-      open: () => true,
       queue,
     });
   }

@@ -146,12 +146,10 @@ test("handle() keeps bodies and folders of equal opaque clouds", () => {
   const effects = play.engine.handle(
     {
       kind: "arrived",
-      seq: 2,
-      arrivedMs: 1,
+      record: { seq: 2, arrivedMs: 1, isOpen: () => true },
       bytes: 1,
       connection: 1,
       messages: [message],
-      open: () => true,
       queue: true,
     },
     play.now,

@@ -348,12 +348,10 @@ export class World {
   #arrive({ seq, arrivedMs, messages, fates }: Record, queue: boolean, connection: number | undefined): void {
     this.#handle({
       kind: "arrived",
-      seq,
-      arrivedMs,
+      record: { seq, arrivedMs, isOpen: (index) => fates[index] === undefined },
       bytes: 100,
-      ...(connection === undefined ? {} : { connection }),
+      connection,
       messages,
-      open: (index) => fates[index] === undefined,
       queue,
     });
   }
