@@ -526,6 +526,55 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
       }
     });
 
+    test("dropOldest: what several gateways appended in one turn goes in the order of its arrival", async () => {
+      const small = await open({ maxBytes: 12, whenFull: "dropOldest" });
+      try {
+        const [one, two] = [small.gateway("one"), small.gateway("two")];
+        await Promise.all([
+          append(one, arrival("a1")),
+          append(two, arrival("b1")),
+          append(two, arrival("b2")),
+          append(one, arrival("a2")),
+          append(two, arrival("b3")),
+          append(one, arrival("a3")),
+        ]);
+        const left: string[][] = [];
+        for (let more = 0; more < 5; more++) {
+          await append(one, arrival("xx"));
+          left.push(textsOf([...one.read(0, 10, 1000), ...two.read(0, 10, 1000)]).filter((text) => text !== "xx"));
+        }
+        expect(left).toEqual([
+          ["a2", "a3", "b1", "b2", "b3"],
+          ["a2", "a3", "b2", "b3"],
+          ["a2", "a3", "b3"],
+          ["a3", "b3"],
+          ["a3"],
+        ]);
+      } finally {
+        await small.close();
+      }
+    });
+
+    test("dropOldest: a reply makes room for a reply, however much data is being sent before it", async () => {
+      const half = 512 * 1024;
+      const small = await open({ maxBytes: 6 * half, whenFull: "dropOldest" });
+      try {
+        const one = small.gateway("one");
+        const data = await Promise.all(["1", "2", "3", "4"].map((text) => append(one, arrival(text.padEnd(half)))));
+        const dropped: number[] = [];
+        one.sentBy({
+          sending: () => new Set(data.map(({ seq }) => seq)),
+          dropped: (seqs) => void dropped.push(...seqs),
+        });
+        const reply = await append(one, arrival("r".padEnd(half), { priority: "reply" }));
+        await append(one, arrival("s".padEnd(2 * half), { priority: "reply" }));
+        expect(dropped).toEqual([reply.seq]);
+        expect(textsOf(one.read(0, 10, 1e9)).map((text) => text[0])).toEqual(["1", "2", "3", "4", "s"]);
+      } finally {
+        await small.close();
+      }
+    });
+
     test("many gateways and records beyond what is kept in memory read as written", async () => {
       const ids = Array.from({ length: 300 }, (_, index) => `gw-${index}`);
       const rounds = 260; // 78,000 records: more than twice what the spool keeps track of in memory
