@@ -115,6 +115,8 @@ export class Inbox {
   /** The verdict on one of them is there. */
   settle(waiting: Waiting, verdict: Verdict): void {
     waiting.verdict = verdict;
+    // It comes again on the next connection: what was sent behind it must not be taken before that.
+    if (verdict.kind === "close") this.#closed = true;
     if (waiting === this.#first) this.#answer();
   }
 

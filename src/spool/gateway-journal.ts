@@ -38,6 +38,8 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
   isStored: boolean;
   readonly newest = new BlockList();
   readonly old = new BlockList();
+  /** Nobody was told of it yet: a shorter packet behind the one that was refused must not overtake it. */
+  #refusal: unknown;
   /** The last one that was begun. */
   #block: Block | undefined;
   readonly #moves: FateMoves;
@@ -75,9 +77,14 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
 
   append(arrival: Arrival, done: Appended): void {
     try {
+      if (this.#refusal !== undefined) throw this.#refusal;
       this.#append(arrival, done);
     } catch (error) {
-      queueMicrotask(() => done(undefined, error));
+      this.#refusal = error;
+      queueMicrotask(() => {
+        this.#refusal = undefined;
+        done(undefined, error);
+      });
     }
   }
 

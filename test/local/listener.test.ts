@@ -120,6 +120,37 @@ test("openListener() answers a rejected publish with the code in MQTT 5 and plai
   expect(await current.next()).toMatchObject({ cmd: "puback", messageId: 1, reasonCode: 0x99 });
 });
 
+test("openListener() takes nothing behind a publish that ends the connection, though what came before still waits", async () => {
+  const taken: string[] = [];
+  let answerFirst = (_: Verdict) => {};
+  let refused = () => {};
+  const isRefused = new Promise<void>((resolve) => {
+    refused = resolve;
+  });
+  const { port } = await start({
+    publish: async (_from, packet) => {
+      const text = Buffer.from(packet.payload).toString();
+      taken.push(text);
+      if (text === "a") return new Promise<Verdict>((resolve) => (answerFirst = resolve));
+      setImmediate(refused);
+      return { kind: "close", code: 0x97 };
+    },
+  });
+  const client = await enter(port, 5);
+  client.send(publishPacket("a", 1, 1));
+  client.send(publishPacket("full", 1, 2));
+  await isRefused;
+  client.send(publishPacket("c", 1, 3));
+  client.send({ cmd: "pingreq" });
+  expect(await client.next()).toMatchObject({ cmd: "pingresp" });
+  answerFirst({ kind: "acknowledge" });
+  expect(await client.closed).toMatchObject([
+    { cmd: "puback", messageId: 1 },
+    { cmd: "disconnect", reasonCode: 0x97 },
+  ]);
+  expect(taken).toEqual(["a", "full"]);
+});
+
 test("openListener() closes on a close verdict after answering what came before", async () => {
   const { port, heard } = await start({ publish: byText({ full: { kind: "close", code: 0x97 } }) });
   const client = await enter(port, 5);

@@ -494,6 +494,19 @@ export function describeSpool(name: string, open: (limits?: Limits) => Promise<S
       }
     });
 
+    test("refuse: what is appended in the same turn behind a refused packet is refused too, however short", async () => {
+      const small = await open({ maxBytes: 10, whenFull: "refuse" });
+      try {
+        const one = small.gateway("one");
+        const results = await Promise.allSettled(["first", "too long", "2"].map((text) => append(one, arrival(text))));
+        expect(results.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected"]);
+        await append(one, arrival("again"));
+        expect(textsOf(one.read(0, 10, 1000))).toEqual(["first", "again"]);
+      } finally {
+        await small.close();
+      }
+    });
+
     test("dropOldest: append() drops the oldest data of all gateways, and replies last", async () => {
       const small = await open({ maxBytes: 10, whenFull: "dropOldest" });
       try {
