@@ -73,9 +73,10 @@ export class BlockList {
     this.#gone = 0;
   }
 
+  /** Soon: what is gone and still here is moved by the garbage collector time and again. */
   #tidy(): void {
     const unused = this.#start + this.#gone;
-    if (unused > 32 && unused * 2 > this.#blocks.length) this.keep(() => true);
+    if (unused > 4 && unused * 2 > this.#blocks.length) this.keep(() => true);
   }
 
   /** The last block that does not begin behind `seq`; -1 where there is none. */
