@@ -232,6 +232,7 @@ export class Blocks {
   #forget(block: Block): void {
     if (block.isGone || !block.isWritten) return;
     block.isGone = true;
+    block.states = [];
     if (this.#lastRead?.block === block) this.#lastRead = undefined;
     const owner = this.#parts.gateways[block.gateway];
     if (block.isOld) owner?.old.lost();
