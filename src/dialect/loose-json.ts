@@ -41,10 +41,27 @@ export function exactInteger(said: string): number | undefined {
 /** A number, or a string that looks like one, without its decimals. */
 export function cutInteger(node: JsonNode): number | undefined {
   if (node.kind !== "number" && node.kind !== "string") return undefined;
+  const plain = node.kind === "number" ? plainDigits(node) : undefined;
+  if (plain !== undefined) return plain;
   const said = node.kind === "number" ? textOf(node) : stringOf(node);
   if (node.kind === "string" && !/^[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(said)) return undefined;
   const value = Math.trunc(Number(said));
   return Number.isSafeInteger(value) ? withoutMinusZero(value) : undefined;
+}
+
+/** Digits that no double would lose count of. */
+const maxPlain = 15;
+
+/** What a number of digits alone says, as times are written: `Number` takes ten times as long for it. */
+function plainDigits({ source, start, end }: JsonNode): number | undefined {
+  if (end - start > maxPlain) return undefined;
+  let value = 0;
+  for (let at = start; at < end; at++) {
+    const digit = source.charCodeAt(at) - 0x30;
+    if (!(digit >= 0 && digit <= 9)) return undefined;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 function withoutMinusZero(value: number): number {
