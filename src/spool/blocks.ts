@@ -1,6 +1,6 @@
 import type { Batch } from "./batch.ts";
 import type { Block, Thinned } from "./block.ts";
-import { BlockDamage, noticing, placeAt } from "./block-codec.ts";
+import { noticing, placeAt } from "./block-codec.ts";
 import { BlockList } from "./block-list.ts";
 import {
   endOf,
@@ -165,7 +165,7 @@ export class Blocks {
         store.put(key(family.gone, block), block.gone().bytes);
       }
     }
-    for (const block of this.#thin.take(this.#transaction, room)) {
+    for (const block of this.#thin.take(this.#transaction, room, 2 * batch.bytes)) {
       const thinned = this.#withoutGone(block);
       if (thinned === undefined) continue;
       batch.thinned.push(thinned);
@@ -203,14 +203,13 @@ export class Blocks {
     return value;
   }
 
-  /** Nothing for a block that is damaged: it stays as it is for whoever reads it. */
+  /** Nothing for a block that cannot be read: it stays as it is for whoever asks for it. */
   #withoutGone(block: Block): Thinned | undefined {
     try {
       const value = this.#valueOf(block);
       return value && block.withoutGone(value);
-    } catch (error) {
-      if (error instanceof BlockDamage) return undefined;
-      throw error;
+    } catch {
+      return undefined;
     }
   }
 

@@ -66,6 +66,8 @@ export class Journal implements Spool, Turn {
   #hasFailed = false;
   /** Bytes that may still be written, as far as is known. */
   #room: number;
+  /** Bytes written since it was last looked at what they take up: what is gone does so until its block is written anew. */
+  #unmeasured = 0;
 
   /** @throws {DragomanError} `ERR_SPOOL_FAILED` for a newer format; any other error means that the store is damaged. */
   constructor(store: Store, options: JournalOptions) {
@@ -311,7 +313,8 @@ export class Journal implements Spool, Turn {
     this.lastSynced = batch.appends.at(-1)?.state.seq ?? this.lastSynced;
     this.blocks.succeeded(batch, this.#batch);
     batch.synced.resolve();
-    if (this.#isTight) this.#measure();
+    this.#unmeasured += batch.bytes;
+    if (this.#isTight || this.#unmeasured > this.#options.capacity / 16) this.#measure();
     // While room is tight, what is of no use any more is taken out without waiting for something to write.
     if (this.#isTight && this.blocks.areThin) this.#batch.isWanted = true;
     if (this.#batch.isWanted) this.#want();
@@ -351,6 +354,7 @@ export class Journal implements Spool, Turn {
     let waiting = 0;
     for (const { state } of this.#batch.appends) if (state.left > 0) waiting += state.cost;
     this.#room = this.#options.capacity - this.#store.usedBytes() - waiting;
+    this.#unmeasured = 0;
   }
 
   async #close(): Promise<void> {

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
  *
  * | first byte | then | value |
  * |---|---|---|
- * | 1 | | what the spool is: see `meta.ts` |
+ * | 1 | | what the spool is: see `stored.ts` |
  * | 2 | gateway | id, ledger and waiting bytes of a gateway |
  * | 3 | gateway, key | a fact |
  * | 4 | gateway, device | how much of a device is held and parked |

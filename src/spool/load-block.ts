@@ -36,20 +36,20 @@ export function loadBlock(store: Store, seq: number, value: Buffer): Block {
     const count = Math.max(1, Math.min(found, length));
     const state = new RecordState(seq + place.offset, { gateway, count, isReply, payloadLength }, length);
     state.at = place.index;
-    const stored = fates.get(state.seq);
+    const stored = fates(state.seq);
     if (stored !== undefined) applyFates(state, stored);
     block.add(state);
   }
   return block;
 }
 
-/** The fates that are not all pending, of the records in a block and of those between them. */
-function fatesOf(store: Store, { seq, lastSeq, count }: Block): ReadonlyMap<number, Buffer> {
-  if (count > 1) {
-    const stored = store.scan(seqKey(family.fates, seq), seqKey(family.fates, lastSeq + 1));
-    return new Map([...stored].map(([key, value]) => [seqOf(key), value]));
-  }
-  // What a block was begun with may be gone: the only one that is left is the last.
-  const only = store.get(seqKey(family.fates, lastSeq));
-  return new Map(only === undefined ? [] : [[lastSeq, only]]);
+/**
+ * Gives the fates that are not all pending, of a record in a block. Blocks of one transaction lie across one another: where
+ * most of the numbers between are those of others, to look at all of them would cost each block as much as all together.
+ */
+function fatesOf(store: Store, { seq, lastSeq, count }: Block): (of: number) => Buffer | undefined {
+  if (count === 1 || lastSeq - seq >= 4 * count) return (of) => store.get(seqKey(family.fates, of));
+  const stored = store.scan(seqKey(family.fates, seq), seqKey(family.fates, lastSeq + 1));
+  const fates = new Map([...stored].map(([key, value]) => [seqOf(key), value]));
+  return (of) => fates.get(of);
 }

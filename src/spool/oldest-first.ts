@@ -48,19 +48,23 @@ export class OldestFirst {
     let bytes = 0;
     let lastSeq = 0;
     const from = seqKey(family.block, line.lastSeq + 1);
-    for (const [key, value] of this.#store.scan(from, endOf(singleKey(family.block)))) {
-      const seq = seqOf(key);
-      // Blocks of one transaction lie across one another: what is in the next one may be older than what was found last.
-      if ((line.found.length >= maxRecords || bytes >= maxBytes) && seq > lastSeq) break;
-      line.lastSeq = seq;
-      for (const place of placesIn(value)) {
-        const { gateway, isReply: found } = decodeHead(value, place);
-        if (found !== isReply) continue;
-        lastSeq = Math.max(lastSeq, seq + place.offset);
-        line.found.push({ seq: seq + place.offset, gateway });
-        bytes += place.to - place.from;
+    try {
+      for (const [key, value] of this.#store.scan(from, endOf(singleKey(family.block)))) {
+        const seq = seqOf(key);
+        // Blocks of one transaction lie across one another: what is in the next one may be older than what was found last.
+        if ((line.found.length >= maxRecords || bytes >= maxBytes) && seq > lastSeq) break;
+        line.lastSeq = seq;
+        for (const place of placesIn(value)) {
+          const { gateway, isReply: found } = decodeHead(value, place);
+          if (found !== isReply) continue;
+          lastSeq = Math.max(lastSeq, seq + place.offset);
+          line.found.push({ seq: seq + place.offset, gateway });
+          bytes += place.to - place.from;
+        }
       }
+    } finally {
+      // What was found before a block that is damaged has its order, too.
+      line.found.sort((one, other) => other.seq - one.seq);
     }
-    line.found.sort((one, other) => other.seq - one.seq);
   }
 }

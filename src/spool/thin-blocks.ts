@@ -4,8 +4,8 @@ import type { Block } from "./block.ts";
 const rest = { usual: 64, tight: 4 } as const;
 /** Blocks that have lost less of their bytes stay as they are. */
 const leastLoss = { usual: 1 / 4, tight: 1 / 8 } as const;
-/** How much is written anew in one transaction. */
-const maxBytes = 256 * 1024;
+/** How much is written anew in one transaction, unless far more than that comes with it. */
+const usualBytes = 256 * 1024;
 
 /**
  * Blocks that take up room for records that are gone, those first in which nothing went for the longest time. They are
@@ -31,9 +31,13 @@ export class ThinBlocks {
     return this.#blocks.size;
   }
 
-  /** Takes out those that are to be written anew in the transaction of this number. `room`: how much there is on the disk. */
-  take(transaction: number, room: "usual" | "tight"): readonly Block[] {
+  /**
+   * Takes out those that are to be written anew in the transaction of this number. `room`: how much there is on the disk;
+   * `atLeast`: so many bytes of them, if there are so many, or what comes would run away from what goes.
+   */
+  take(transaction: number, room: "usual" | "tight", atLeast: number): readonly Block[] {
     const taken: Block[] = [];
+    const maxBytes = Math.max(usualBytes, atLeast);
     let bytes = 0;
     for (const block of this.#blocks) {
       if (bytes >= maxBytes || transaction - (block.thinSince ?? 0) < rest[room]) break;
