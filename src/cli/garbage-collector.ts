@@ -18,13 +18,14 @@ const slowPercent = 50;
  * configuration of thousands of gateways and logging them in leaves much behind, and a heap that has grown by that stays so
  * for as long as little happens.
  *
- * @returns What leaves it to V8 again, from the next collection on; safe to call more than once.
+ * @returns What leaves it to V8 again, from the next collection on; that happens by itself after `longestMs`.
  */
-export function growHeapSlowly(): () => void {
-  let isSlow = true;
+export function growHeapSlowly(longestMs: number): () => void {
   setFlagsFromString(`--heap-growing-percent=${slowPercent}`);
-  return () => {
-    if (isSlow) setFlagsFromString("--heap-growing-percent=0");
-    isSlow = false;
+  const growFreely = () => {
+    clearTimeout(timer);
+    setFlagsFromString("--heap-growing-percent=0");
   };
+  const timer = setTimeout(growFreely, longestMs).unref();
+  return growFreely;
 }

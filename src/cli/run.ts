@@ -12,6 +12,10 @@ import { packageVersion } from "./version.ts";
 /** How long a stopping bridge goes on sending what waits. */
 const drainMs = 10_000;
 
+/** So many gateways leave a heap behind that is worth to be kept small while they log in; and how long that takes at most. */
+const many = 500;
+const startMs = 60_000;
+
 /** Adds `dragoman run`: the bridge itself. */
 export function addRunCommand(program: Command, io: Io): void {
   program
@@ -38,10 +42,10 @@ export function addRunCommand(program: Command, io: Io): void {
 
 async function run(file: string, io: Io): Promise<number> {
   collectByOneThread();
-  const growHeapFreely = growHeapSlowly();
   const loaded = await loadedFor(file, io);
   if (loaded === undefined) return 2;
   const { config } = loaded;
+  const growHeapFreely = config.gateways.length >= many ? growHeapSlowly(startMs) : () => undefined;
   const log = openBridgeLog(config.log, io);
   io.onSignal("SIGUSR2", log.toggle);
   const manager = openServiceManager(io, log);

@@ -29,8 +29,8 @@ const serverUnavailable = { v3: 3, v5: 0x88 } as const;
 /** What of one client may wait for the disk before no more is read from it. */
 const maxWaitingBytes = 256 * 1024;
 
-/** How long a client that is ahead is not read from, and how often it is looked whether it still is, milliseconds. */
-const patienceMs = 50;
+/** How many times it is looked whether a client is still ahead before it is read from all the same; milliseconds in between. */
+const maxLooks = 10;
 const lookMs = 5;
 
 /** The bit that marks a packet as sent again. */
@@ -79,7 +79,7 @@ export class Dialogue implements FrameSink {
     const session = this.#session;
     if (session === undefined) return;
     if (session.inbox.waitingBytes > maxWaitingBytes) this.#pause();
-    else if (session.isAhead) this.#hold(session, this.#options.now() + patienceMs);
+    else if (session.isAhead) this.#hold(session, maxLooks);
   }
 
   #pause(): void {
@@ -94,12 +94,12 @@ export class Dialogue implements FrameSink {
   }
 
   /** What is ahead waits, but not for long: it is to be on disk soon, however the others do. */
-  #hold(session: Session, untilMs: number): void {
+  #hold(session: Session, looks: number): void {
     this.#pause();
     this.#held = setTimeout(() => {
       this.#held = undefined;
       if (this.#connection.isEnded) return;
-      if (session.isAhead && this.#options.now() < untilMs) this.#hold(session, untilMs);
+      if (looks > 1 && session.isAhead) this.#hold(session, looks - 1);
       else this.answered(session.inbox.waitingBytes);
     }, lookMs);
   }

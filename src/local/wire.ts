@@ -77,7 +77,7 @@ export class Wire {
   #flushSoon(): void {
     if (this.#flushes) return;
     this.#flushes = true;
-    // Runs when the promises of this turn have settled: what one disk sync made safe is acknowledged in one write.
+    // Runs when this turn is over: what one disk sync made safe is acknowledged in one write.
     if (waiting.length === 0) process.nextTick(flushAll);
     waiting.push(this);
   }
