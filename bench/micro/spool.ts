@@ -121,8 +121,8 @@ function appendTo(
   return new Promise((resolve, reject) => {
     let left = turn.length;
     for (const gateway of turn) {
-      gateway.append(arrival, (record, error) => {
-        if (record === undefined) reject(error);
+      const record = gateway.append(arrival, (error) => {
+        if (record === undefined || error !== undefined) reject(error);
         else appended(record, gateway);
         left -= 1;
         if (left === 0) resolve();

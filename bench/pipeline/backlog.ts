@@ -64,7 +64,7 @@ async function fill(directory: string, messages: number): Promise<void> {
       return new Promise<void>((resolve, reject) => {
         spool
           .gateway(tokens[index] as string)
-          .append(arrival, (record, error) => (record === undefined ? reject(error) : resolve()));
+          .append(arrival, (error) => (error === undefined ? resolve() : reject(error)));
       });
     });
     await Promise.all(appends);

@@ -30,6 +30,8 @@ export class Backlog {
   /** Every record up to here has been handed to the rules. */
   #cursor = 0;
   #isCaughtUp = false;
+  /** Records left to be read back that are on their way to the disk. */
+  #unsynced = 0;
   /** Records before the cursor that go to the rules again, before anything else does. */
   #reruns: Reruns | undefined;
   #reading: NodeJS.Immediate | undefined;
@@ -41,14 +43,23 @@ export class Backlog {
   }
 
   /**
-   * A record was written just now. Whether the rules may queue its messages at once; otherwise they come again when they
-   * are read back.
+   * A record is on its way to the disk. Whether the rules may queue its messages at once; otherwise they come again when
+   * they are read back. While the disk fails they may not: the gateway is going to be refused, and to send them again.
    */
   admit(record: SpoolRecord): boolean {
-    const queue = this.#isCaughtUp && this.#hasRoom && !this.#isClosed;
+    const queue = this.#isCaughtUp && this.#hasRoom && !this.#isClosed && !this.#parts.spool.isFailing;
     if (queue) this.#cursor = record.seq;
-    else this.#isCaughtUp = false;
+    else {
+      this.#isCaughtUp = false;
+      this.#unsynced += 1;
+    }
     return queue;
+  }
+
+  /** A record that was not to be queued is on disk, or was refused. */
+  synced(): void {
+    this.#unsynced -= 1;
+    this.readOn();
   }
 
   /** Whether messages are about to be left on disk, or lie there: to read one back costs as much as to take it in. */
@@ -69,6 +80,15 @@ export class Backlog {
   again(ref: MessageRef, options: { readonly isShared: boolean }): void {
     // What lies ahead of the cursor is read in its turn.
     if (ref.seq > this.#cursor) return;
+    const { spool } = this.#parts;
+    if (ref.seq > spool.lastSeq) {
+      // It cannot be read back before it is on disk; where it does not get there, it is gone.
+      spool.flushed().then(
+        () => this.again(ref, options),
+        () => undefined,
+      );
+      return;
+    }
     this.#reruns ??= new Reruns();
     this.#reruns.add(ref, options);
     this.#isCaughtUp = false;
@@ -93,8 +113,6 @@ export class Backlog {
   /**
    * Sees to it that the next step is read, if there is something to read and room for it. To be called whenever the rules
    * have taken an event, because that is when room comes about.
-   *
-   * The spool shows a record when it tells that it is synced, so whatever a later turn reads has passed `admit`.
    */
   readOn(): void {
     // Half-full before reading on: a read per freed place would cost more than the records.
@@ -130,6 +148,8 @@ export class Backlog {
       this.readOn();
       return;
     }
+    // The spool shows a record when it tells that it is synced: then it is read.
+    if (this.#unsynced > 0) return;
     // What was held or parked by an earlier run may be newer than all that was read, and comes by `recall`.
     this.#cursor = Math.max(this.#cursor, spool.lastSeq);
     this.#isCaughtUp = true;

@@ -33,8 +33,10 @@ export interface IntakeParts {
   readonly read: (packet: Packet) => Decoded;
   /** Does what is to be done before the answer is given. */
   readonly perform: (effects: readonly GatewayEffect[]) => void;
-  /** A record was written. */
-  readonly arrived: (record: SpoolRecord, decoded: Decoded, connection: number) => void;
+  /** A record is on its way to the disk. Whether its messages were queued. */
+  readonly arrived: (record: SpoolRecord, decoded: Decoded, connection: number) => boolean;
+  /** It is there, or was refused; of records whose messages were not queued. */
+  readonly synced: () => void;
 }
 
 /** A packet from the gateway, and what has become of it so far. */
@@ -49,6 +51,8 @@ interface Taken {
   decoded: Decoded;
   /** What the deployment's mapping decided. */
   decided: ReadonlyMap<number, Fate>;
+  /** Whether its messages are to be read back from the disk. */
+  isLeft: boolean;
 }
 
 const unread: Decoded = { kind: "unknownTopic", topic: "" };
@@ -84,7 +88,16 @@ export class Intake {
   take(client: LocalClient, packet: Packet, exchange: Exchange): void {
     this.#parts.underWay.packets += 1;
     const startedMs = performance.now();
-    this.#takeInTurn({ client, packet, exchange, startedMs, said: unread, decoded: unread, decided: undecided });
+    this.#takeInTurn({
+      client,
+      packet,
+      exchange,
+      startedMs,
+      said: unread,
+      decoded: unread,
+      decided: undecided,
+      isLeft: false,
+    });
   }
 
   #takeInTurn(taken: Taken): void {
@@ -158,23 +171,23 @@ export class Intake {
       return;
     }
     const dialect = local.dialect.name;
-    spool.append({ packet, arrivedMs: now(), dialect, count, priority, fates }, (record, error) => {
-      if (record === undefined) this.#refused(taken, count, error);
-      else this.#kept(taken, record, admission);
+    const record = spool.append({ packet, arrivedMs: now(), dialect, count, priority, fates }, (error) => {
+      if (taken.isLeft) this.#parts.synced();
+      if (error === undefined) this.#answer(taken, verdict);
+      else this.#refused(taken, count, error);
     });
+    if (record !== undefined) this.#handOn(taken, record, fates);
   }
 
-  #kept(taken: Taken, record: SpoolRecord, { fates, verdict }: Admission): void {
+  /** While the disk syncs the record, what it says goes its way: the gateway's PUBACK alone has to wait. */
+  #handOn(taken: Taken, record: SpoolRecord, fates: Admission["fates"]): void {
     const { arrived, trace } = this.#parts;
-    try {
-      trace.cameIn("local", taken.packet, taken.said, { record: record.seq, fates });
-      arrived(record, taken.decoded, taken.client.connection);
-      trace.followed();
-    } catch {
-      this.#answer(taken, { kind: "close" });
-      return;
-    }
-    this.#answer(taken, verdict);
+    trace.cameIn("local", taken.packet, taken.said, { record: record.seq, fates });
+    taken.isLeft = !arrived(record, taken.decoded, taken.client.connection);
+    trace.followed();
+    // It may wait long for the disk, and needs no more of it than the packet.
+    taken.said = unread;
+    taken.decoded = unread;
   }
 
   async #count({ fates, verdict }: Admission): Promise<Verdict> {
@@ -186,7 +199,7 @@ export class Intake {
   #refused(taken: Taken, count: number, error: unknown): void {
     const { id, log, spool, trace } = this.#parts;
     const { packet, said } = taken;
-    trace.cameIn("local", packet, said);
+    if (said !== unread) trace.cameIn("local", packet, said);
     log.error({ gateway: id, topic: packet.topic, err: error }, "spool-refused");
     if (packet.qos > 0) this.#answer(taken, { kind: "close", code: 0x97 });
     else {

@@ -273,6 +273,7 @@ export class Link {
       read: (packet) => this.#local.decode("up", packet),
       perform: (effects) => this.#turns.perform(effects),
       arrived: (record, decoded, connection) => this.#arrived(record, decoded, connection),
+      synced: () => this.#backlog.synced(),
     });
     return this.#intake;
   }
@@ -305,12 +306,13 @@ export class Link {
     return taken !== undefined && arrivedMs >= taken.sinceMs && seq <= taken.lastSeq ? taken.connection : undefined;
   }
 
-  #arrived(record: SpoolRecord, decoded: Decoded, connection: number): void {
+  #arrived(record: SpoolRecord, decoded: Decoded, connection: number): boolean {
     const queue = this.#backlog.admit(record);
-    if (decoded.kind !== "messages") return;
+    if (decoded.kind !== "messages") return queue;
     const messages = decoded.messages as readonly UpMessage[];
     const bytes = record.packet.payload.length;
     this.#dispatch({ kind: "arrived", record, bytes, connection, messages, queue });
+    return queue;
   }
 
   #received(packet: Packet, inbound: number): void {

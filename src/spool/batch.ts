@@ -1,14 +1,15 @@
 import type { DragomanError } from "../errors.ts";
 import type { Block, Thinned } from "./block.ts";
 import type { RecordState } from "./record-state.ts";
-import type { Append, TurnGateway } from "./turn.ts";
+import type { TurnGateway } from "./turn.ts";
 
 /** What was asked for and will be one transaction. */
 export interface Batch {
   isWanted: boolean;
   /** Why its records were not written, while the rest was. */
   refusal: DragomanError | undefined;
-  readonly appends: Append[];
+  /** New records, in order. */
+  readonly appends: RecordState[];
   /** Of what is appended. */
   readonly blocks: Block[];
   /** Bytes of that. */

@@ -37,6 +37,8 @@ export interface BlockOwner {
   readonly newest: BlockList;
   /** Those up to the floor that are in use. */
   readonly old: BlockList;
+  /** Those that are not on disk yet. */
+  readonly unsynced: BlockList;
 }
 
 /**
@@ -121,6 +123,22 @@ export class Blocks {
     return isGone;
   }
 
+  /** Takes a new block into the transaction. */
+  add(block: Block, batch: Batch): void {
+    batch.blocks.push(block);
+    this.#parts.gateways[block.gateway]?.unsynced.push(block);
+  }
+
+  /** The new blocks of a transaction are not written. */
+  refuse(batch: Batch): void {
+    for (const block of batch.blocks.splice(0)) {
+      block.writer = undefined;
+      block.isWritten = false;
+      block.isGone = true;
+      this.#parts.gateways[block.gateway]?.unsynced.lost();
+    }
+  }
+
   /** The transaction is about to be put together: what changes from here on belongs to the next. */
   begin(batch: Batch): void {
     this.#transaction++;
@@ -176,7 +194,10 @@ export class Blocks {
 
   /** The transaction is on disk; `next` is the one behind it. */
   succeeded(batch: Batch, next: Batch): void {
-    for (const block of batch.blocks) if (block.isWritten) this.#keep(block);
+    for (const block of batch.blocks) {
+      for (const synced of this.#parts.gateways[block.gateway]?.unsynced.shift(block.seq) ?? [])
+        if (synced.isWritten) this.#keep(synced);
+    }
     for (const thinned of batch.thinned) this.#thinned(thinned, next);
     // A block whose last record went meanwhile is still there until the next.
     for (const block of batch.dirty) if (block.left === 0 && !block.isDirty) this.#forget(block);

@@ -42,8 +42,13 @@ export class FateMoves {
     const to = fate === undefined ? code.open : codeOf(fate);
     if (from !== code.open) this.unindex(state, index, from);
     if (fate === undefined || isFinal(to)) {
+      const reason = fate && reasonOf(fate);
       setCode(state, index, to);
-      move(this.#ledger, from, to, fate && reasonOf(fate));
+      move(this.#ledger, from, to, reason);
+      if (to === code.dropped && state.record !== undefined) {
+        state.dropReasons ??= new Map();
+        state.dropReasons.set(index, reason);
+      }
       return;
     }
     const wait = waitFor(fate) as Wait;

@@ -20,7 +20,7 @@ import type {
   WaitingDevice,
 } from "./spool.ts";
 import { add, count, reasonOf } from "./tally.ts";
-import type { Append, Turn, TurnGateway } from "./turn.ts";
+import type { Turn, TurnGateway } from "./turn.ts";
 import { walkWaiting } from "./waiting-walk.ts";
 
 const none: ReadonlySet<number> = new Set();
@@ -38,6 +38,7 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
   isStored: boolean;
   readonly newest = new BlockList();
   readonly old = new BlockList();
+  readonly unsynced = new BlockList();
   /** Nobody was told of it yet: a shorter packet behind the one that was refused must not overtake it. */
   #refusal: unknown;
   /** The last one that was begun. */
@@ -63,6 +64,10 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     return this.#turn.lastSynced;
   }
 
+  get isFailing(): boolean {
+    return this.#turn.trouble !== undefined;
+  }
+
   sentBy(sender: RecordSender): void {
     this.#sender = sender;
   }
@@ -75,16 +80,17 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     this.#sender?.dropped(seqs);
   }
 
-  append(arrival: Arrival, done: Appended): void {
+  append(arrival: Arrival, done: Appended): SpoolRecord | undefined {
     try {
       if (this.#refusal !== undefined) throw this.#refusal;
-      this.#append(arrival, done);
+      return this.#append(arrival, done);
     } catch (error) {
       this.#refusal = error;
       queueMicrotask(() => {
         this.#refusal = undefined;
-        done(undefined, error);
+        done(error);
       });
+      return undefined;
     }
   }
 
@@ -273,18 +279,12 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     else this.recount(seq, messages);
   }
 
-  /** Makes the record only now: what is made before the disk has synced lives long enough to be moved by the garbage collector. */
-  tell({ state, arrival, done }: Append): void {
-    done(new OpenRecord(this, state.seq, arrival));
-  }
-
-  /** Takes back an append that could not be written. */
-  undo({ state, arrival: { fates } }: Append): void {
+  /** Takes back a record that could not be written. */
+  undo(state: RecordState): void {
     for (let index = 0; index < state.count; index++) {
       const from = codeAt(state, index) as Code;
-      const first = fates?.get(index);
       if (!isFinal(from)) this.#moves.unindex(state, index, from);
-      add(this.ledger, from, -1, first?.kind === "dropped" ? first.reason : "full");
+      add(this.ledger, from, -1, state.dropReasons?.get(index));
     }
     this.ledger.received -= state.count;
     if (state.hasFates) this.#turn.writes.remove(seqKey(family.fates, state.seq));
@@ -296,12 +296,15 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     this.#moves.devices.write();
   }
 
-  #append(arrival: Arrival, done: Appended): void {
+  #append(arrival: Arrival, done: Appended): SpoolRecord {
     const { packet, count: messages, fates } = arrival;
     const isReply = arrival.priority === "reply";
     const head = { gateway: this.number, count: messages, isReply, payloadLength: packet.payload.length };
     const length = recordLength(arrival);
     const state = new RecordState(this.#turn.nextSeq(), head, length);
+    const record = new OpenRecord(this, state.seq, arrival);
+    state.record = record;
+    state.done = done;
     const isAdmitted = areAllFinal(messages, fates) || this.#turn.admit(state);
     this.ledger.received += messages;
     this.ledger.pending += messages;
@@ -310,7 +313,8 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     }
     if (!isAdmitted) this.#moves.moveAll(state, { kind: "dropped", reason: "full" });
     if (state.left > 0) this.#write(state, arrival);
-    this.#turn.enqueue(this, { state, arrival, done });
+    this.#turn.enqueue(this, state);
+    return record;
   }
 
   /** Puts a record into a block of its gateway that is not on its way to the disk yet. */
@@ -334,6 +338,7 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
   }
 
   #blockOf(seq: number): Block | undefined {
+    if (seq > this.#turn.lastSynced) return this.unsynced.of(seq);
     if (seq > this.#turn.blocks.floor) return this.newest.of(seq);
     const known = this.old.of(seq);
     if (known !== undefined) return known;
@@ -348,6 +353,7 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
   }
 
   #recordOf(state: RecordState | undefined): SpoolRecord | undefined {
+    if (state?.record !== undefined) return state.record;
     const stored = state && this.#turn.blocks.recordOf(state);
     return stored && new OpenRecord(this, state.seq, { ...stored, count: state.count });
   }

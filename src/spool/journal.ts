@@ -10,12 +10,12 @@ import { GatewayJournal } from "./gateway-journal.ts";
 import { endOf, family, gatewayKey, seqKey, singleKey } from "./keys.ts";
 import { OldestFirst } from "./oldest-first.ts";
 import { PendingWrites } from "./pending-writes.ts";
-import { encodeFates, type RecordState } from "./record-state.ts";
+import { encodeFates, type RecordState, tell } from "./record-state.ts";
 import type { Spool } from "./spool.ts";
 import type { Store } from "./store.ts";
 import { decodeGateway, decodeMeta, encodeStored, format } from "./stored.ts";
 import { sumOf } from "./tally.ts";
-import type { Append, Turn, TurnGateway } from "./turn.ts";
+import type { Turn, TurnGateway } from "./turn.ts";
 
 export interface JournalOptions {
   /** What the spool is called in errors. */
@@ -146,8 +146,7 @@ export class Journal implements Spool, Turn {
     throw new DragomanError("ERR_SPOOL_FULL", `Cannot append to spool "${this.#options.name}": ${found}`);
   }
 
-  enqueue(gateway: TurnGateway, append: Append): void {
-    const { state } = append;
+  enqueue(gateway: TurnGateway, state: RecordState): void {
     const batch = this.#batch;
     if (state.left > 0) {
       this.waitingBytes += state.payloadLength;
@@ -159,12 +158,12 @@ export class Journal implements Spool, Turn {
         batch.changed.push(state);
       }
     }
-    batch.appends.push(append);
+    batch.appends.push(state);
     this.touch(gateway);
   }
 
   begin(block: Block): void {
-    this.#batch.blocks.push(block);
+    this.blocks.add(block, this.#batch);
   }
 
   touch(gateway: TurnGateway): void {
@@ -213,9 +212,10 @@ export class Journal implements Spool, Turn {
         return true;
       }
       for (const { appends } of this.#running === undefined ? [this.#batch] : [this.#running, this.#batch]) {
-        const append = appends.find(({ state }) => state.isReply === isReply && state.left > 0);
-        if (append === undefined) continue;
-        this.#gatewayOf(append.state).dropAll(append.state);
+        const state = appends.find((each) => each.isReply === isReply && each.left > 0 && !drops.isSending(each));
+        if (state === undefined) continue;
+        this.#gatewayOf(state).dropAll(state);
+        drops.add(state);
         return true;
       }
     }
@@ -279,22 +279,19 @@ export class Journal implements Spool, Turn {
   }
 
   /** Takes back what was to be appended, and gives what is to be told of it. */
-  #refuse(batch: Batch, refusal: DragomanError): readonly Append[] {
+  #refuse(batch: Batch, refusal: DragomanError): readonly RecordState[] {
     this.trouble = refusal;
     batch.refusal = refusal;
     const refused = batch.appends.splice(0);
-    for (const block of batch.blocks.splice(0)) {
-      block.writer = undefined;
-      block.isWritten = false;
-    }
-    for (const append of refused) {
-      const gateway = this.#gatewayOf(append.state);
-      if (append.state.left > 0) {
-        this.waitingBytes -= append.state.payloadLength;
-        gateway.waitingBytes -= append.state.payloadLength;
-        this.#room += append.state.cost;
+    this.blocks.refuse(batch);
+    for (const state of refused) {
+      const gateway = this.#gatewayOf(state);
+      if (state.left > 0) {
+        this.waitingBytes -= state.payloadLength;
+        gateway.waitingBytes -= state.payloadLength;
+        this.#room += state.cost;
       }
-      gateway.undo(append);
+      gateway.undo(state);
     }
     return refused;
   }
@@ -310,7 +307,7 @@ export class Journal implements Spool, Turn {
     else this.#tryAgain();
     this.#hasFailed = false;
     this.writes.succeeded();
-    this.lastSynced = batch.appends.at(-1)?.state.seq ?? this.lastSynced;
+    this.lastSynced = batch.appends.at(-1)?.seq ?? this.lastSynced;
     this.blocks.succeeded(batch, this.#batch);
     batch.synced.resolve();
     this.#unmeasured += batch.bytes;
@@ -319,7 +316,7 @@ export class Journal implements Spool, Turn {
     if (this.#isTight && this.blocks.areThin) this.#batch.isWanted = true;
     if (this.#batch.isWanted) this.#want();
     // Last, with everything as it must be: who is told may ask for more.
-    for (const append of batch.appends) this.#gatewayOf(append.state).tell(append);
+    for (const state of batch.appends) tell(state);
   }
 
   #failed(batch: Batch, cause: unknown): void {
@@ -352,7 +349,7 @@ export class Journal implements Spool, Turn {
 
   #measure(): void {
     let waiting = 0;
-    for (const { state } of this.#batch.appends) if (state.left > 0) waiting += state.cost;
+    for (const state of this.#batch.appends) if (state.left > 0) waiting += state.cost;
     this.#room = this.#options.capacity - this.#store.usedBytes() - waiting;
     this.#unmeasured = 0;
   }
@@ -408,6 +405,6 @@ export class Journal implements Spool, Turn {
 }
 
 /** Comes last, with everything as it must be: who is told may ask for more. */
-function tellRefused(appends: readonly Append[], refusal: DragomanError | undefined): void {
-  for (const { done } of appends) done(undefined, refusal);
+function tellRefused(refused: readonly RecordState[], refusal: DragomanError | undefined): void {
+  for (const state of refused) tell(state, refusal);
 }

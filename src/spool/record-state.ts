@@ -2,6 +2,7 @@ import type { Fate } from "../message/fate.ts";
 import type { DeviceId } from "../message/message.ts";
 import type { Block } from "./block.ts";
 import type { RecordHead } from "./record-codec.ts";
+import type { Appended, SpoolRecord } from "./spool.ts";
 
 /** A message's fate in one byte. The numbers are on disk. */
 export const code = { open: 0, delivered: 1, dropped: 2, held: 3, parked: 4, quarantined: 5 } as const;
@@ -42,6 +43,10 @@ export class RecordState {
   isCountedOpen = false;
   /** Whether the fates have changed since they were last written. */
   isChanged = false;
+  /** Until it is synced or refused: what it holds, who wants to know, and why messages of it were dropped. */
+  record: SpoolRecord | undefined = undefined;
+  done: Appended | undefined = undefined;
+  dropReasons: Map<number, string | undefined> | undefined = undefined;
 
   /** All messages are open. `length` is that of the record on disk. */
   constructor(seq: number, head: RecordHead, length: number) {
@@ -55,6 +60,15 @@ export class RecordState {
     this.left = head.count;
     this.open = head.count;
   }
+}
+
+/** Tells that a record is synced, or why it is not. */
+export function tell(state: RecordState, error?: unknown): void {
+  const { done } = state;
+  state.record = undefined;
+  state.done = undefined;
+  state.dropReasons = undefined;
+  done?.(error);
 }
 
 export function codeAt(state: RecordState, index: number): Code | undefined {

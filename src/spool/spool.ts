@@ -62,11 +62,11 @@ export interface SpoolRecord {
 }
 
 /**
- * Hears what became of an append; records are told in their order. It must not throw.
+ * Hears what became of an append: without an error it is synced. Records are told in their order. It must not throw.
  *
- * Without a record, `error` is a `DragomanError`: `ERR_SPOOL_FULL` or `ERR_SPOOL_FAILED`.
+ * The error is a `DragomanError`: `ERR_SPOOL_FULL` or `ERR_SPOOL_FAILED`.
  */
-export type Appended = (record: SpoolRecord | undefined, error?: unknown) => void;
+export type Appended = (error?: unknown) => void;
 
 /** One message that waits for its device or for an operator. */
 export interface SpoolEntry {
@@ -108,13 +108,18 @@ export interface GatewaySpool {
   readonly ledger: Ledger;
   /** No record that read() can show by now is newer. */
   readonly lastSeq: number;
+  /** Whether the last write failed. */
+  readonly isFailing: boolean;
   /**
    * Writes a packet as received. Order is kept; its messages count as received.
    *
-   * The spool copies the payload at once. `done` is told once the record is synced, or why nothing was written and nothing
-   * counted; never before this function returns.
+   * `done` is told once the record is synced, or why nothing was written and nothing counted; never before this function
+   * returns. The payload must not change until then. Fates may be given at once: a record that is gone when its transaction
+   * is begun is counted and not written.
+   *
+   * @returns The record; nothing when it was refused at once.
    */
-  append(arrival: Arrival, done: Appended): void;
+  append(arrival: Arrival, done: Appended): SpoolRecord | undefined;
   /**
    * Counts messages that leave no record, and resolves once that is synced.
    *

@@ -3,7 +3,6 @@ import type { Block } from "./block.ts";
 import type { Blocks } from "./blocks.ts";
 import type { PendingWrites } from "./pending-writes.ts";
 import type { RecordState } from "./record-state.ts";
-import type { Appended, Arrival } from "./spool.ts";
 
 /** What the records of one gateway ask of the transaction that all gateways share. */
 export interface Turn {
@@ -11,13 +10,15 @@ export interface Turn {
   readonly blocks: Blocks;
   /** The newest record that is on disk. */
   readonly lastSynced: number;
+  /** Why the last write failed. */
+  readonly trouble: Error | undefined;
   /** @throws {DragomanError} `ERR_SPOOL_FAILED` when the spool is closed. */
   assertOpen(): void;
   nextSeq(): number;
   /** Whether there is, or now is, room for a record. @throws {DragomanError} `ERR_SPOOL_FULL` when gateways are to be refused. */
   admit(state: RecordState): boolean;
   /** Takes a record into the transaction. */
-  enqueue(gateway: TurnGateway, append: Append): void;
+  enqueue(gateway: TurnGateway, state: RecordState): void;
   /** Takes a new block into the transaction. */
   begin(block: Block): void;
   /** The ledger or the waiting bytes have changed. */
@@ -28,13 +29,6 @@ export interface Turn {
   flushed(): Promise<void>;
   /** Resolves when what was asked for in this turn is synced; else calls `undo` first and rejects. */
   synced(undo: () => void): Promise<void>;
-}
-
-/** A record on its way to the disk. */
-export interface Append {
-  readonly state: RecordState;
-  readonly arrival: Arrival;
-  readonly done: Appended;
 }
 
 /** What the transaction asks of a gateway whose ledger, records or counters have changed. */
@@ -50,10 +44,8 @@ export interface TurnGateway {
   sending(): ReadonlySet<number>;
   /** Tells who sends them that these records are gone. */
   dropped(seqs: ReadonlySet<number>): void;
-  /** Tells of an append that is synced. */
-  tell(append: Append): void;
-  /** Takes back an append that could not be written. */
-  undo(append: Append): void;
+  /** Takes back a record that could not be written. */
+  undo(state: RecordState): void;
   /** Drops what is left of a record, because there is no room for it. */
   dropAll(state: RecordState): void;
   /** Puts the changed counters of devices into the transaction. */

@@ -3,6 +3,9 @@ import type { Arrival, GatewaySpool, SpoolRecord } from "../../src/spool/spool.t
 /** Appends and resolves with the record once it is synced; rejects where it is refused. */
 export function append(gateway: GatewaySpool, arrival: Arrival): Promise<SpoolRecord> {
   return new Promise((resolve, reject) => {
-    gateway.append(arrival, (record, error) => (record === undefined ? reject(error) : resolve(record)));
+    const record = gateway.append(arrival, (error) => {
+      if (error === undefined && record !== undefined) resolve(record);
+      else reject(error);
+    });
   });
 }

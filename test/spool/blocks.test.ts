@@ -136,12 +136,9 @@ async function work(journal: Journal, disk: Disk, below: (limit: number) => numb
       const gateway = gateways[below(4)] as GatewaySpool;
       const fates = new Map<number, Fate>(below(4) === 0 ? [[0, { kind: "quarantined", reason: "shape" }]] : []);
       const count = 1 + below(3);
-      append(gateway, arrival(`${turn}`.padEnd(below(20) === 0 ? 5000 : 200), { count, fates })).then(
-        ({ seq }) => {
-          for (let index = 0; index < count; index++) known.push({ gateway, ref: { seq, index } });
-        },
-        () => undefined,
-      );
+      const text = `${turn}`.padEnd(below(20) === 0 ? 5000 : 200);
+      const seq = gateway.append(arrival(text, { count, fates }), () => undefined)?.seq;
+      for (let index = 0; index < count && seq !== undefined; index++) known.push({ gateway, ref: { seq, index } });
     }
     for (let more = below(16); more > 0 && known.length > 0; more--) {
       const [{ gateway, ref }] = known.splice(below(known.length), 1) as [Message];
@@ -154,7 +151,8 @@ async function work(journal: Journal, disk: Disk, below: (limit: number) => numb
     }
     if (below(10) === 0) for (const { ref } of gateway.list({}, 3)) gateway.retry(ref);
     if (below(20) === 0) for (const { ref } of gateway.list({ fate: "quarantined" }, 3)) gateway.discard(ref);
-    if (below(20) === 0) gateway.reopen(known.at(-1)?.ref.seq ?? 0, 2);
+    const onDisk = known.findLast(({ ref }) => ref.seq <= gateway.lastSeq);
+    if (below(20) === 0) gateway.reopen(onDisk?.ref.seq ?? 0, 2);
     await new Promise(setImmediate);
   }
 }

@@ -9,6 +9,8 @@ export interface Disk extends Store {
   isProbed: boolean;
   /** No room for records. */
   isFull: boolean;
+  /** A transaction takes until then. */
+  held: Promise<void> | undefined;
   /** Transactions that were tried. */
   tried: number;
 }
@@ -21,6 +23,7 @@ export function failingDisk(): Disk {
     failures: 0,
     isProbed: false,
     isFull: false,
+    held: undefined,
     tried: 0,
     put(key, value) {
       const copy = Buffer.from(key);
@@ -35,6 +38,7 @@ export function failingDisk(): Disk {
       writes = [];
       disk.tried++;
       await new Promise(setImmediate);
+      await disk.held;
       if (!disk.isProbed && disk.failures-- > 0) throw new Error("the disk is gone");
       for (const write of running) write();
       await store.commit();

@@ -1,0 +1,190 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { KeptUpstream } from "../../src/bridge/kept-upstream.ts";
+import { Link } from "../../src/bridge/link.ts";
+import { shareOf } from "../../src/bridge/memory-share.ts";
+import { pairOf } from "../../src/bridge/pairing.ts";
+import { createGateway } from "../../src/gateway/gateway.ts";
+import type { LocalClient, Verdict } from "../../src/local/listener.ts";
+import { dialectNamed } from "../../src/mappings.ts";
+import { createLatency } from "../../src/message/latency.ts";
+import type { DeviceId } from "../../src/message/message.ts";
+import { Journal } from "../../src/spool/journal.ts";
+import type { UpstreamConnection, UpstreamHandlers } from "../../src/upstream/connection.ts";
+import { ledgerOf } from "../spool/describe-spool.ts";
+import { type Disk, failingDisk } from "../spool/failing-disk.ts";
+
+const client: LocalClient = { gateway: "gw", name: "gw", connection: 1, protocol: 4 };
+
+let disk: Disk;
+let journal: Journal;
+let link: Link | undefined;
+beforeEach(() => {
+  disk = failingDisk();
+  journal = new Journal(disk, { name: "spool", maxBytes: 2 ** 20, whenFull: "refuse", capacity: 2 ** 30 });
+});
+afterEach(async () => {
+  await link?.close(0);
+  await journal.close();
+});
+
+/** A link whose cloud takes what it is sent, once `answer` is called; `published` is what it was sent, in order. */
+function openLink({ messages = 100 } = {}) {
+  const { local, upstream, engine } = pairOf(dialectNamed("thingsboard"), dialectNamed("google"));
+  const published: string[] = [];
+  const open: number[] = [];
+  let handlers: UpstreamHandlers | undefined;
+  const answer = () => {
+    for (const token of open.splice(0)) handlers?.acknowledged(token, 0);
+  };
+  const cloud: Partial<UpstreamConnection> = {
+    state: "open",
+    publish: ({ topic, payload }, token) => {
+      if (topic.endsWith("/events")) published.push(JSON.parse(Buffer.from(payload).toString())[0].values.q);
+      open.push(token);
+    },
+    subscribe: (filters, token) => setImmediate(() => handlers?.subscribed(token, Array(filters.length).fill(1))),
+    unsubscribe: () => undefined,
+    close: async () => undefined,
+  };
+  const id = client.gateway;
+  link = new Link({
+    ...{ id, local, upstream, latency: createLatency(), now: Date.now, spool: journal.gateway(id) },
+    engine: createGateway({
+      ...engine,
+      upstream: { ...engine.upstream, limits: {} },
+      inFlight: 1000,
+      settleMs: 0,
+      facts: [],
+    }),
+    share: { ...shareOf(1), messages },
+    dialectOf: () => local,
+    connection: new KeptUpstream((given) => {
+      handlers = given;
+      return cloud as UpstreamConnection;
+    }),
+    deliver: async () => "offline",
+    revoke: () => undefined,
+    verifyDevice: async () => undefined,
+    localAs: () => local,
+    log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
+  });
+  handlers?.opened();
+  link.localConnected(client);
+  return { answer, link, open, published };
+}
+
+/** Publishes numbered telemetry and gives each answer as it comes. */
+function publish(numbers: readonly number[], device = "A"): Promise<Verdict>[] {
+  return numbers.map(
+    (q) =>
+      new Promise((answer) => {
+        const payload = Buffer.from(JSON.stringify({ [device]: [{ ts: 1_700_000_000_000 + q, values: { q } }] }));
+        link?.publish(client, { topic: "v1/gateway/telemetry", payload, qos: 1 }, { packetId: q + 1, answer });
+      }),
+  );
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise(setImmediate);
+}
+
+/** Until the cloud has taken the device. */
+async function attached({ answer }: ReturnType<typeof openLink>): Promise<void> {
+  publish([0]);
+  await until(() => {
+    answer();
+    return journal.ledger().delivered === 1;
+  });
+  await journal.flushed();
+}
+
+/** Has the disk take until the function is called. */
+function hold(): () => void {
+  let release = () => {};
+  disk.held = new Promise((resolve) => {
+    release = resolve;
+  });
+  return release;
+}
+
+test("a message is on its way while the disk writes it, and the gateway's PUBACK waits for the disk", async () => {
+  const opened = openLink();
+  await attached(opened);
+  const release = hold();
+  const verdicts = publish([1, 2]);
+  let answered = 0;
+  for (const verdict of verdicts) void verdict.then(() => answered++);
+  await until(() => opened.published.length === 3);
+  opened.answer();
+  expect(journal.ledger()).toEqual(ledgerOf({ received: 3, delivered: 3 }));
+  await new Promise(setImmediate);
+  expect(answered).toBe(0);
+  release();
+  expect(await Promise.all(verdicts)).toEqual([{ kind: "acknowledge" }, { kind: "acknowledge" }]);
+  await journal.flushed();
+  expect(journal.waitingBytes).toBe(0);
+});
+
+test("what the memory has no room for is read back once it is synced, in its order", async () => {
+  const opened = openLink({ messages: 2 });
+  await attached(opened);
+  const release = hold();
+  const verdicts = publish([1, 2, 3, 4, 5]);
+  await until(() => opened.published.length === 3);
+  opened.answer();
+  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+  expect(opened.published).toEqual([0, 1, 2]);
+  verdicts.push(...publish([6]));
+  release();
+  await Promise.all(verdicts);
+  await until(() => {
+    opened.answer();
+    return journal.ledger().pending === 0;
+  });
+  expect(opened.published).toEqual([0, 1, 2, 3, 4, 5, 6]);
+});
+
+test("what a failing disk cannot keep is refused; what comes then goes nowhere before it is kept", async () => {
+  const opened = openLink();
+  await attached(opened);
+  disk.failures = 2;
+  expect(await Promise.all(publish([1, 2]))).toEqual([
+    { kind: "close", code: 0x97 },
+    { kind: "close", code: 0x97 },
+  ]);
+  expect(journal.ledger()).toEqual(ledgerOf({ received: 1, delivered: 1 }));
+  expect(await Promise.all(publish([1]))).toEqual([{ kind: "close", code: 0x97 }]);
+  opened.answer();
+  expect(opened.published).toEqual([0, 1, 2]);
+  await until(() => journal.trouble === undefined);
+  const verdicts = publish([1, 2, 3]);
+  expect(await Promise.all(verdicts)).toEqual(verdicts.map(() => ({ kind: "acknowledge" })));
+  await until(() => {
+    opened.answer();
+    return journal.ledger().delivered === 4;
+  });
+  expect(opened.published).toEqual([0, 1, 2, 1, 2, 3]);
+  expect(journal.ledger()).toEqual(ledgerOf({ received: 4, delivered: 4 }));
+});
+
+test("a message that is retried before it is synced goes again", async () => {
+  const opened = openLink();
+  await attached(opened);
+  const release = hold();
+  const [verdict] = publish([1]);
+  await until(() => opened.published.length === 2);
+  // Set aside by hand, so the answer to what was published is of no use any more.
+  opened.open.length = 0;
+  const gateway = journal.gateway(client.gateway);
+  const ref = { seq: gateway.lastSeq + 1, index: 0 };
+  gateway.settle(ref, { kind: "quarantined", device: "A" as DeviceId, reason: "by hand" });
+  gateway.retry(ref);
+  opened.link.again(ref, { isShared: false });
+  release();
+  await verdict;
+  await until(() => {
+    opened.answer();
+    return journal.ledger().pending === 0;
+  });
+  expect(opened.published).toEqual([0, 1, 1]);
+});
