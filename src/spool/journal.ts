@@ -39,10 +39,16 @@ export interface JournalOptions {
  */
 const defaultSpan = 32_768;
 const retryMs = 1000;
+/**
+ * How long a transaction waits for more, milliseconds: a sync and all around it costs as much as dozens of messages, and of a
+ * message that the cloud acknowledges meanwhile only the count is written. A gateway that sends one message at a time waits no
+ * longer than for any cloud.
+ */
+const gatheringMs = 2;
 
 /**
- * The spool over any store: collects what one turn of the event loop asks for into one transaction, and while that is
- * synced the next.
+ * The spool over any store: collects what is asked for within a moment into one transaction, and while that is synced the
+ * next.
  */
 export class Journal implements Spool, Turn {
   readonly writes: PendingWrites;
@@ -58,7 +64,7 @@ export class Journal implements Spool, Turn {
   readonly #oldest: OldestFirst;
   #batch = newBatch();
   #running: Batch | undefined;
-  #immediate: NodeJS.Immediate | undefined;
+  #gathering: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closing: Promise<void> | undefined;
   #isClosed = false;
@@ -225,12 +231,12 @@ export class Journal implements Spool, Turn {
   #want(): void {
     if (this.#isClosed) return;
     this.#batch.isWanted = true;
-    if (this.#immediate !== undefined || this.#running !== undefined) return;
-    this.#immediate = setImmediate(() => this.#write());
+    if (this.#gathering !== undefined || this.#running !== undefined) return;
+    this.#gathering = setTimeout(() => this.#write(), gatheringMs);
   }
 
   #write(): void {
-    this.#immediate = undefined;
+    this.#gathering = undefined;
     clearTimeout(this.#retry);
     const batch = this.#batch;
     this.#batch = newBatch();
@@ -361,7 +367,7 @@ export class Journal implements Spool, Turn {
       // What could not be written was refused or will come again; nobody is left to be told.
     }
     this.#isClosed = true;
-    clearImmediate(this.#immediate);
+    clearTimeout(this.#gathering);
     clearTimeout(this.#retry);
     await this.#store.close();
     await this.#options.onClose?.();

@@ -94,8 +94,8 @@ export interface RecordSender {
 /**
  * The records, counters and facts of one gateway.
  *
- * Everything asked for in one turn of the event loop, by all gateways together, is written in one transaction. Reading
- * sees what was asked for at once, records themselves only when they are synced.
+ * Everything asked for in one turn of the event loop, by all gateways together, is written in one transaction, with what
+ * follows within a moment. Reading sees what was asked for at once, records themselves only when they are synced.
  */
 export interface GatewaySpool {
   readonly id: string;

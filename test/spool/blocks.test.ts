@@ -153,7 +153,9 @@ async function work(journal: Journal, disk: Disk, below: (limit: number) => numb
     if (below(20) === 0) for (const { ref } of gateway.list({ fate: "quarantined" }, 3)) gateway.discard(ref);
     const onDisk = known.findLast(({ ref }) => ref.seq <= gateway.lastSeq);
     if (below(20) === 0) gateway.reopen(onDisk?.ref.seq ?? 0, 2);
-    await new Promise(setImmediate);
+    // More turns within a transaction, while it is gathered and while it is written; and one that is over.
+    if (below(3) > 0) await new Promise(setImmediate);
+    else await journal.flushed().catch(() => undefined);
   }
 }
 

@@ -141,8 +141,9 @@ test("dropOldest: what is dropped while it is being written is taken back with i
   journal = new Journal(disk, { name: "spool", maxBytes: 4, whenFull: "dropOldest", capacity: 2 ** 30 });
   const gateway = journal.gateway("gw");
   disk.failures = 1;
+  const { tried } = disk;
   const writing = Promise.allSettled([append(gateway, arrival("aaaa"))]);
-  await new Promise(setImmediate);
+  while (disk.tried === tried) await new Promise(setImmediate);
   const next = Promise.allSettled([append(gateway, arrival("bbbb")), append(gateway, arrival("cccc"))]);
   expect((await writing)[0].status).toBe("rejected");
   await next;
@@ -156,8 +157,9 @@ test("dropOldest: what is dropped while it is being written is taken back with i
 
 test("what several turns ask for while one transaction is synced is one transaction", async () => {
   const gateway = journal.gateway("gw");
+  const before = disk.tried;
   const first = append(gateway, arrival("0"));
-  await new Promise(setImmediate);
+  while (disk.tried === before) await new Promise(setImmediate);
   const { tried } = disk;
   const more = Array.from({ length: 50 }, (_, index) => append(gateway, arrival(String(index))));
   await first;
