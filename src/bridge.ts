@@ -15,6 +15,7 @@ import type { SpoolRepair } from "./message/repair.ts";
 import type { BridgeStatus, GatewayReport, ReloadStatus } from "./message/status.ts";
 import { openPlayground } from "./playground/playground.ts";
 import { openSpool } from "./spool/open-spool.ts";
+import { Reachability } from "./upstream/reachability.ts";
 import { systemTimers } from "./upstream/timers.ts";
 import { createTurnstile } from "./upstream/turnstile.ts";
 
@@ -83,7 +84,9 @@ export async function openBridge(config: Config, options: BridgeOptions): Promis
     let drainMs = 0;
     const { loggedIn = () => undefined } = options;
     const turnstile = createTurnstile({ timers: systemTimers, emptied: loggedIn });
-    const links = new Links(config, { log, now, spool, latency, trace, turnstile, listener: () => listener });
+    const reachability = new Reachability();
+    const around = { log, now, spool, latency, trace, turnstile, reachability };
+    const links = new Links(config, { ...around, listener: () => listener });
     opened.push(() => links.close(drainMs));
 
     listener = await openListener(config.local.options, { ...knownTo(config), ...links.wiring() });

@@ -1,5 +1,6 @@
 import type { Config, GatewayConfig } from "../config.ts";
 import type { LocalClient, LocalListener, LocalWiring } from "../local/listener.ts";
+import type { Reachability } from "../upstream/reachability.ts";
 import type { Turnstile } from "../upstream/turnstile.ts";
 import { type BoundDialects, boundDialects } from "./bound-dialects.ts";
 import { EventLoopLoad } from "./event-loop-load.ts";
@@ -16,6 +17,7 @@ export interface LinksAround extends Omit<LinkSurroundings, "dialects" | keyof T
   readonly listener: () => LocalListener | undefined;
   /** Where connections upstream begin at their turn. */
   readonly turnstile: Turnstile;
+  readonly reachability: Reachability;
 }
 
 interface Entry {

@@ -4,6 +4,7 @@ import type { LocalListener } from "../local/listener.ts";
 import type { Spool } from "../spool/spool.ts";
 import { openUpstream } from "../upstream/connection.ts";
 import { loginFor } from "../upstream/login.ts";
+import type { Reachability } from "../upstream/reachability.ts";
 import type { Turnstile } from "../upstream/turnstile.ts";
 import type { BoundDialects } from "./bound-dialects.ts";
 import { KeptUpstream } from "./kept-upstream.ts";
@@ -55,27 +56,35 @@ export function openLink(
   });
 }
 
-/**
- * A gateway's connection upstream; begun once a link takes it.
- *
- * @param facts What is known of the connection in whose place it comes.
- */
+export interface UpstreamSurroundings {
+  readonly now: () => number;
+  readonly turnstile: Turnstile;
+  readonly reachability: Reachability;
+  /** What is known of the connection in whose place it comes. */
+  readonly facts?: UpstreamFacts | undefined;
+}
+
+/** A gateway's connection upstream; begun once a link takes it. */
 export function upstreamFor(
   config: Config,
   gateway: GatewayConfig,
-  {
-    now,
-    facts,
-    turnstile,
-  }: { readonly now: () => number; readonly facts?: UpstreamFacts | undefined; readonly turnstile: Turnstile },
+  { now, facts, reachability, turnstile }: UpstreamSurroundings,
 ): KeptUpstream {
   const { reconnects } = config.upstream.dialect;
   const { connectTimeoutMs, keepaliveMs, protocol, rules, tls, url } = upstreamAccess(config, gateway);
   const tokenLifetimeMs = config.upstream.options.tokenLifetime;
   const login = loginFor({ rules, gateway: gateway.upstream, tokenLifetimeMs, now });
-  return new KeptUpstream(
-    (handlers) =>
-      openUpstream({ connectTimeoutMs, keepaliveMs, protocol, tls, url, login, reconnects, now, turnstile }, handlers),
-    facts,
-  );
+  const options = {
+    connectTimeoutMs,
+    keepaliveMs,
+    protocol,
+    tls,
+    url,
+    login,
+    reconnects,
+    now,
+    reachability,
+    turnstile,
+  };
+  return new KeptUpstream((handlers) => openUpstream(options, handlers), facts);
 }

@@ -6,6 +6,7 @@ import { type Address, parseAddress, type UpstreamTls } from "./dial.ts";
 import type { Failure } from "./failure.ts";
 import type { Login, LoginSource } from "./login.ts";
 import { Outbox } from "./outbox.ts";
+import type { Reachability } from "./reachability.ts";
 import { Session, type SessionHandlers, type SessionLimits } from "./session.ts";
 import { systemTimers, type Timers } from "./timers.ts";
 import type { Turnstile } from "./turnstile.ts";
@@ -42,6 +43,8 @@ export interface UpstreamConnectionOptions {
   readonly timers?: Timers;
   /** Where many connections begin at their turn; left out: at once. */
   readonly turnstile?: Turnstile;
+  /** Where connections to one place tell each other that it can be reached again. */
+  readonly reachability?: Reachability | undefined;
 }
 
 /** What the connection tells. None is called from within a call to it; after `close()` has resolved, none at all. */
@@ -129,6 +132,7 @@ class Connection implements UpstreamConnection, SessionHandlers {
   readonly #limits: SessionLimits;
   readonly #login: LoginSource;
   readonly #turnstile: Turnstile | undefined;
+  readonly #reachability: Reachability | undefined;
   readonly #address: Address;
   readonly #handlers: UpstreamHandlers;
   readonly #now: () => number;
@@ -148,18 +152,21 @@ class Connection implements UpstreamConnection, SessionHandlers {
   /** The attempt's place in the turnstile. */
   #through: (() => void) | undefined;
   #isWaiting = false;
+  /** Whether a wait was cut short since the connection was last open: once only, or many at an overrun server call each other. */
+  #isHastened = false;
   #stopRenewal: (() => void) | undefined;
   #closing: Promise<void> | undefined;
   #isSettled: (() => void) | undefined;
 
   constructor(options: UpstreamConnectionOptions, handlers: UpstreamHandlers) {
-    const { tls, protocol, keepaliveMs, connectTimeoutMs, login, turnstile } = options;
+    const { tls, protocol, keepaliveMs, connectTimeoutMs, login, reachability, turnstile } = options;
     const { answerTimeoutMs = 30_000, maxInboundBytes = 1024 * 1024 } = options;
     this.#tls = tls;
     this.#protocol = protocol;
     this.#limits = { keepaliveMs, connectTimeoutMs, answerTimeoutMs, maxInboundBytes };
     this.#login = login;
     this.#turnstile = turnstile;
+    this.#reachability = reachability;
     this.#address = parseAddress(options.url);
     this.#handlers = handlers;
     this.#now = options.now ?? Date.now;
@@ -301,7 +308,9 @@ class Connection implements UpstreamConnection, SessionHandlers {
     this.state = "open";
     this.lastProvenMs = this.#now();
     this.#openedAtMs = this.#timers.elapsedMs();
+    this.#isHastened = false;
     this.#renewInTime();
+    this.#reachability?.reached(this.#address);
     this.#handlers.opened();
   }
 
@@ -373,7 +382,20 @@ class Connection implements UpstreamConnection, SessionHandlers {
     this.state = "waiting";
     this.#isWaiting = true;
     this.#stopWaiting?.();
-    this.#stopWaiting = this.#timers.after(delayMs, () => void this.#attempt());
+    const attempt = () => {
+      this.#stopWaiting?.();
+      void this.#attempt();
+    };
+    const stopTimer = this.#timers.after(delayMs, attempt);
+    const hasten = () => {
+      this.#isHastened = true;
+      attempt();
+    };
+    const stopHearing = this.#isHastened ? undefined : this.#reachability?.wait(this.#address, reason, hasten);
+    this.#stopWaiting = () => {
+      stopTimer();
+      stopHearing?.();
+    };
   }
 
   /** Resolves `close()` once the socket is gone. */

@@ -17,8 +17,14 @@ export interface FakePeer {
   readonly ended: Promise<void>;
 }
 
-/** A server on a free loopback port whose every answer the test gives itself. */
-export async function openFakeServer({ protocol = 4 }: { readonly protocol?: 3 | 4 | 5 } = {}) {
+/** A server on a loopback port, a free one unless it is given, whose every answer the test gives itself. */
+export async function openFakeServer({
+  protocol = 4,
+  port: wanted = 0,
+}: {
+  readonly protocol?: 3 | 4 | 5;
+  readonly port?: number;
+} = {}) {
   const peers: FakePeer[] = [];
   const waiting: ((peer: FakePeer) => void)[] = [];
   const sockets = new Set<Socket>();
@@ -30,7 +36,7 @@ export async function openFakeServer({ protocol = 4 }: { readonly protocol?: 3 |
     if (resolve === undefined) peers.push(peer);
     else resolve(peer);
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(wanted, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
   return {

@@ -1,0 +1,40 @@
+import type { Address } from "./dial.ts";
+
+/** Reasons that say that nobody is there to be asked; a server that answers and refuses is to be left alone. */
+const unreached: ReadonlySet<string> = new Set(["refused", "unreachable", "dns", "timeout"]);
+
+/**
+ * What connections to one place tell each other: after an outage the first that gets through spares the others the rest of
+ * their waits, which have grown with the outage. They begin through the turnstile all the same.
+ */
+export class Reachability {
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  /**
+   * Calls `answered` when another connection is taken there, once; what is returned takes that back. Does nothing for a
+   * connection that ended because of an answer.
+   */
+  wait(address: Address, reason: string, answered: () => void): () => void {
+    if (!unreached.has(reason)) return () => undefined;
+    const place = placeOf(address);
+    const waiting = this.#waiting.get(place) ?? new Set();
+    this.#waiting.set(place, waiting);
+    waiting.add(answered);
+    return () => {
+      waiting.delete(answered);
+      if (waiting.size === 0 && this.#waiting.get(place) === waiting) this.#waiting.delete(place);
+    };
+  }
+
+  /** A connection was taken there. */
+  reached(address: Address): void {
+    const place = placeOf(address);
+    const waiting = this.#waiting.get(place);
+    this.#waiting.delete(place);
+    for (const answered of waiting ?? []) answered();
+  }
+}
+
+function placeOf({ host, port }: Address): string {
+  return `${host}:${port}`;
+}
