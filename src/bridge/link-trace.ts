@@ -2,7 +2,7 @@ import type { Encoded } from "../dialect/dialect.ts";
 import type { GatewayEffect } from "../gateway/event.ts";
 import type { Decoded } from "../message/decoded.ts";
 import type { Fate } from "../message/fate.ts";
-import type { Message } from "../message/message.ts";
+import type { DeviceId, Message } from "../message/message.ts";
 import type { Packet } from "../message/packet.ts";
 import type { LinkParts } from "./link.ts";
 import type { TraceEvent } from "./trace.ts";
@@ -14,7 +14,7 @@ interface Admitted {
   readonly fates?: ReadonlyMap<number, Fate>;
 }
 
-type LinkTraceParts = Pick<LinkParts, "id" | "engine" | "local" | "upstream" | "mapping" | "trace">;
+type LinkTraceParts = Pick<LinkParts, "id" | "engine" | "local" | "log" | "upstream" | "mapping" | "trace">;
 
 /** Tells of one link's packets, and which of them follow from which. Does nothing while nobody listens. */
 export class LinkTrace {
@@ -67,12 +67,16 @@ export class LinkTrace {
     this.#tell({ side: "local", direction: "out", packet, rule, messages: [message], ...this.#origin });
   }
 
+  /** What goes wrong in whoever watches must not touch the packet. */
   #tell(event: Omit<TraceEvent, "gateway">): number | undefined {
-    const { engine, id, local, mapping, trace, upstream } = this.#parts;
+    const { engine, id, local, log, mapping, trace, upstream } = this.#parts;
     if (trace?.isOn !== true) return undefined;
-    return trace.tell(
-      { gateway: id, ...event },
-      { local, upstream, mapping, nameOf: (device) => engine.nameOf(device) },
-    );
+    const sides = { local, upstream, mapping, nameOf: (device: DeviceId) => engine.nameOf(device) };
+    try {
+      return trace.tell({ gateway: id, ...event }, sides);
+    } catch (error) {
+      log.error({ gateway: id, during: "trace", err: error }, "internal-error");
+      return undefined;
+    }
   }
 }

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { KeptUpstream } from "../../src/bridge/kept-upstream.ts";
-import { Link } from "../../src/bridge/link.ts";
+import { Link, type LinkParts } from "../../src/bridge/link.ts";
 import { shareOf } from "../../src/bridge/memory-share.ts";
 import { pairOf } from "../../src/bridge/pairing.ts";
+import type { TraceEvent } from "../../src/bridge/trace.ts";
 import { createGateway } from "../../src/gateway/gateway.ts";
 import type { LocalClient, Verdict } from "../../src/local/listener.ts";
 import { dialectNamed } from "../../src/mappings.ts";
@@ -28,7 +29,7 @@ afterEach(async () => {
 });
 
 /** A link whose cloud takes what it is sent, once `answer` is called; `published` is what it was sent, in order. */
-function openLink({ messages = 100 } = {}) {
+function openLink({ messages = 100, trace }: { messages?: number; trace?: NonNullable<LinkParts["trace"]> } = {}) {
   const { local, upstream, engine } = pairOf(dialectNamed("thingsboard"), dialectNamed("google"));
   const published: string[] = [];
   const open: number[] = [];
@@ -57,6 +58,7 @@ function openLink({ messages = 100 } = {}) {
       facts: [],
     }),
     share: { ...shareOf(1), messages },
+    trace,
     dialectOf: () => local,
     connection: new KeptUpstream((given) => {
       handlers = given;
@@ -187,4 +189,16 @@ test("a message that is retried before it is synced goes again", async () => {
     return journal.ledger().pending === 0;
   });
   expect(opened.published).toEqual([0, 1, 1]);
+});
+
+test("what goes wrong in whoever watches keeps no message from its way", async () => {
+  const tell = ({ direction }: Pick<TraceEvent, "direction">) => {
+    if (direction === "in") throw new Error("nobody sees this");
+    return 0;
+  };
+  const opened = openLink({ trace: { isOn: true, tell } });
+  await attached(opened);
+  const verdicts = publish([1, 2]);
+  await until(() => opened.published.length === 3);
+  expect(await Promise.all(verdicts)).toEqual([{ kind: "acknowledge" }, { kind: "acknowledge" }]);
 });
