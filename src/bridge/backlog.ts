@@ -30,7 +30,7 @@ export class Backlog {
   /** Every record up to here has been handed to the rules. */
   #cursor = 0;
   #isCaughtUp = false;
-  /** Records left to be read back that are on their way to the disk. */
+  /** Records to be read back that are on their way to the disk. */
   #unsynced = 0;
   /** Records before the cursor that go to the rules again, before anything else does. */
   #reruns: Reruns | undefined;
@@ -82,11 +82,15 @@ export class Backlog {
     if (ref.seq > this.#cursor) return;
     const { spool } = this.#parts;
     if (ref.seq > spool.lastSeq) {
-      // It cannot be read back before it is on disk; where it does not get there, it is gone.
-      spool.flushed().then(
-        () => this.again(ref, options),
-        () => undefined,
-      );
+      // It cannot be read back before it is on disk, and what comes now must not overtake it.
+      this.#isCaughtUp = false;
+      this.#unsynced += 1;
+      const flushed = () => {
+        // Whether all that was flushed went well or not: where this record did not get there, it is gone.
+        if (ref.seq <= spool.lastSeq) this.again(ref, options);
+        this.synced();
+      };
+      spool.flushed().then(flushed, flushed);
       return;
     }
     this.#reruns ??= new Reruns();

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { KeptUpstream } from "../../src/bridge/kept-upstream.ts";
 import { Link, type LinkParts } from "../../src/bridge/link.ts";
 import { shareOf } from "../../src/bridge/memory-share.ts";
@@ -184,6 +184,51 @@ test("a message that is retried before it is synced goes again", async () => {
   opened.link.again(ref, { isShared: false });
   release();
   await verdict;
+  await until(() => {
+    opened.answer();
+    return journal.ledger().pending === 0;
+  });
+  expect(opened.published).toEqual([0, 1, 1]);
+});
+
+test("a message that is retried and then refused with its record is not waited for", async () => {
+  const opened = openLink();
+  await attached(opened);
+  const release = hold();
+  const { tried } = disk;
+  const [first] = publish([1]);
+  await until(() => disk.tried > tried);
+  const [second] = publish([2]);
+  const gateway = journal.gateway(client.gateway);
+  const ref = { seq: gateway.lastSeq + 2, index: 0 };
+  gateway.settle(ref, { kind: "quarantined", device: "A" as DeviceId, reason: "by hand" });
+  gateway.retry(ref);
+  opened.link.again(ref, { isShared: false });
+  const flushed = vi.spyOn(gateway, "flushed").mockImplementation(() => Promise.reject(new Error("asked again")));
+  disk.isFull = true;
+  release();
+  expect(await first).toEqual({ kind: "acknowledge" });
+  expect(await second).toEqual({ kind: "close", code: 0x97 });
+  await journal.flushed();
+  expect(flushed).not.toHaveBeenCalled();
+});
+
+test("a message that is retried before it is synced goes again also where what is written next fails", async () => {
+  const opened = openLink();
+  await attached(opened);
+  const release = hold();
+  const { tried } = disk;
+  const [verdict] = publish([1]);
+  await until(() => opened.published.length === 2 && disk.tried > tried);
+  opened.open.length = 0;
+  const gateway = journal.gateway(client.gateway);
+  const ref = { seq: gateway.lastSeq + 1, index: 0 };
+  gateway.settle(ref, { kind: "quarantined", device: "A" as DeviceId, reason: "by hand" });
+  gateway.retry(ref);
+  opened.link.again(ref, { isShared: false });
+  release();
+  await verdict;
+  disk.failures = 1;
   await until(() => {
     opened.answer();
     return journal.ledger().pending === 0;
