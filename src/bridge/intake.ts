@@ -37,6 +37,8 @@ export interface IntakeParts {
   readonly arrived: (record: SpoolRecord, decoded: Decoded, connection: number) => boolean;
   /** It is there, or was refused; of records whose messages were not queued. */
   readonly synced: () => void;
+  /** The disk did not take a record that was handed on. */
+  readonly refused: (seq: number) => void;
 }
 
 /** A packet from the gateway, and what has become of it so far. */
@@ -173,8 +175,12 @@ export class Intake {
     const dialect = local.dialect.name;
     const record = spool.append({ packet, arrivedMs: now(), dialect, count, priority, fates }, (error) => {
       if (taken.isLeft) this.#parts.synced();
-      if (error === undefined) this.#answer(taken, verdict);
-      else this.#refused(taken, count, error);
+      if (error === undefined) {
+        this.#answer(taken, verdict);
+        return;
+      }
+      if (record !== undefined) this.#parts.refused(record.seq);
+      this.#refused(taken, count, error);
     });
     if (record !== undefined) this.#handOn(taken, record, fates);
   }

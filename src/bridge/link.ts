@@ -274,6 +274,7 @@ export class Link {
       perform: (effects) => this.#turns.perform(effects),
       arrived: (record, decoded, connection) => this.#arrived(record, decoded, connection),
       synced: () => this.#backlog.synced(),
+      refused: (seq) => this.#dispatch({ kind: "refused", seq }),
     });
     return this.#intake;
   }

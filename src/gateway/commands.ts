@@ -17,6 +17,8 @@ export interface Commands {
   note(message: CommandResponse, mark: Mark): void;
   /** Whether this telemetry is the answer to a command, and taken for that. */
   hears(message: Telemetry, arriving: Cargo, isQueued: boolean): boolean;
+  /** This record was not kept: what it answers is open again, for the same answer to come once more. */
+  refused(seq: number): void;
   /** Queues a reply for the upstream. */
   reply(message: CommandResponse, arriving: Cargo): void;
   /** The answer is there, or will never go: the command is closed. */
@@ -135,6 +137,15 @@ export class CorrelatedCommands implements Commands {
 
   hears(): boolean {
     return false;
+  }
+
+  refused(seq: number): void {
+    for (const command of this.#commands.values()) {
+      if (typeof command.answer !== "object" || command.answer.seq !== seq) continue;
+      command.answer = undefined;
+      this.#store(command);
+      this.#arm(command);
+    }
   }
 
   reply(message: CommandResponse, arriving: Cargo): void {

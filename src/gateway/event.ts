@@ -110,6 +110,8 @@ export type GatewayEvent =
   | { readonly kind: "delivered"; readonly token: number; readonly outcome: DeliveryOutcome }
   /** The spool had no room left for these records, of which nothing is being sent: what waits of them goes no further. */
   | { readonly kind: "withdrawn"; readonly seqs: ReadonlySet<number> }
+  /** The disk did not take this record, after its messages had come: the gateway is refused, and sends them again. */
+  | { readonly kind: "refused"; readonly seq: number }
   /** Try held devices again: one, or all. */
   | { readonly kind: "retry"; readonly device?: DeviceId }
   | { readonly kind: "tick" }

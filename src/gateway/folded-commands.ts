@@ -105,6 +105,16 @@ export class FoldedCommands implements Commands {
 
   note(): void {}
 
+  refused(seq: number): void {
+    for (const command of this.#commands.values()) {
+      if (command.reply?.seq !== seq) continue;
+      command.reply = undefined;
+      command.answer = undefined;
+      this.#store(command);
+      this.#arm(command);
+    }
+  }
+
   reply(_message: CommandResponse, arriving: Cargo): void {
     this.#core.settleAt(arriving, { kind: "dropped", reason: "unmatched" });
   }

@@ -221,6 +221,9 @@ class Rules implements Gateway {
       case "withdrawn":
         this.#withdraw(event.seqs);
         return;
+      case "refused":
+        this.#parts.commands.refused(event.seq);
+        return;
       case "retry":
         this.#retry(event.device);
         return;

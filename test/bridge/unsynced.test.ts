@@ -9,6 +9,7 @@ import type { LocalClient, Verdict } from "../../src/local/listener.ts";
 import { dialectNamed } from "../../src/mappings.ts";
 import { createLatency } from "../../src/message/latency.ts";
 import type { DeviceId } from "../../src/message/message.ts";
+import type { Packet } from "../../src/message/packet.ts";
 import { Journal } from "../../src/spool/journal.ts";
 import type { UpstreamConnection, UpstreamHandlers } from "../../src/upstream/connection.ts";
 import { ledgerOf } from "../spool/describe-spool.ts";
@@ -32,6 +33,7 @@ afterEach(async () => {
 function openLink({ messages = 100, trace }: { messages?: number; trace?: NonNullable<LinkParts["trace"]> } = {}) {
   const { local, upstream, engine } = pairOf(dialectNamed("thingsboard"), dialectNamed("google"));
   const published: string[] = [];
+  const replies: string[] = [];
   const open: number[] = [];
   let handlers: UpstreamHandlers | undefined;
   const answer = () => {
@@ -40,7 +42,9 @@ function openLink({ messages = 100, trace }: { messages?: number; trace?: NonNul
   const cloud: Partial<UpstreamConnection> = {
     state: "open",
     publish: ({ topic, payload }, token) => {
-      if (topic.endsWith("/events")) published.push(JSON.parse(Buffer.from(payload).toString())[0].values.q);
+      const text = Buffer.from(payload).toString();
+      if (topic.endsWith("/events")) published.push(JSON.parse(text)[0].values.q);
+      if (topic.endsWith("/responses")) replies.push(text);
       open.push(token);
     },
     subscribe: (filters, token) => setImmediate(() => handlers?.subscribed(token, Array(filters.length).fill(1))),
@@ -64,7 +68,7 @@ function openLink({ messages = 100, trace }: { messages?: number; trace?: NonNul
       handlers = given;
       return cloud as UpstreamConnection;
     }),
-    deliver: async () => "offline",
+    deliver: async () => "acknowledged",
     revoke: () => undefined,
     verifyDevice: async () => undefined,
     localAs: () => local,
@@ -72,7 +76,10 @@ function openLink({ messages = 100, trace }: { messages?: number; trace?: NonNul
   });
   handlers?.opened();
   link.localConnected(client);
-  return { answer, link, open, published };
+  const lose = () => handlers?.closed("offline", "", open.splice(0));
+  const regain = () => handlers?.opened();
+  const order = (packet: Omit<Packet, "qos">) => handlers?.received({ ...packet, qos: 1 }, 1);
+  return { answer, link, lose, open, order, published, regain, replies };
 }
 
 /** Publishes numbered telemetry and gives each answer as it comes. */
@@ -235,6 +242,37 @@ test("a message that is retried before it is synced goes again also where what i
   });
   expect(opened.published).toEqual([0, 1, 1]);
 });
+
+test.each([
+  ["the one that it had while it was well", 0],
+  ["the one that it was trouble to begin with", 1],
+])("a reply that a failing disk cannot keep is taken when it comes again: %s", async (_, tries) => {
+  const opened = openLink();
+  await attached(opened);
+  opened.order({ topic: "/devices/A/commands/set", payload: Buffer.from("{}") });
+  await journal.flushed();
+  disk.failures = 1 + tries;
+  for (let at = 0; at < tries; at++) await publish([1])[0];
+  // The cloud is out of reach, so that what was said before it was refused is no more than a memory.
+  opened.lose();
+  expect(await answerCommand()).toEqual({ kind: "close", code: 0x97 });
+  await until(() => journal.trouble === undefined);
+  expect(await answerCommand()).toEqual({ kind: "acknowledge" });
+  opened.regain();
+  await until(() => {
+    opened.answer();
+    return journal.ledger().pending === 0;
+  });
+  expect(opened.replies).toContain('{"id":null,"method":"set","data":{"ok":true}}');
+  expect(journal.ledger().dropped).toEqual({});
+});
+
+function answerCommand(): Promise<Verdict> {
+  return new Promise((answer) => {
+    const payload = Buffer.from('{"device":"A","id":1,"data":{"ok":true}}');
+    link?.publish(client, { topic: "v1/gateway/rpc", payload, qos: 1 }, { packetId: 9, answer });
+  });
+}
 
 test("what goes wrong in whoever watches keeps no message from its way", async () => {
   const tell = ({ direction }: Pick<TraceEvent, "direction">) => {

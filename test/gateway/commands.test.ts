@@ -74,6 +74,17 @@ test("handle() matches a reply by its id alone, whatever name it carries", () =>
   expect(play.engine.status(play.now).devices.map(({ name }) => name)).toEqual(["one"]);
 });
 
+test("handle() takes a reply when it comes again, after the disk did not take it", () => {
+  const play = Play.attached("one");
+  const [, opened] = play.do(command("one", '{"method":"m"}'));
+  play.send(reply("one", 1, "1"));
+  expect(play.do({ kind: "refused", seq: 1 })).toEqual([]);
+  expect(play.do({ kind: "refused", seq: 2 })).toEqual([opened]);
+  expect(play.engine.status(play.now).openCommands).toBe(1);
+  const [, publish] = play.send(reply("one", 1, "1"));
+  expect(publish).toMatchObject({ kind: "telemetry", device: "one", folder: "responses" });
+});
+
 test("handle() drops a reply without an open command, and a second one", () => {
   const play = Play.attached("one");
   expect(play.send(reply("one", 1, "1"))).toEqual([{ settle: "2.0", fate: "dropped: unmatched" }]);

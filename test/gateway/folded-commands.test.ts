@@ -157,6 +157,16 @@ test("handle() takes a reply that overtakes the acknowledgement", () => {
   expect(answers(play.delivered(token))).toEqual([]);
 });
 
+test("handle() takes a reply when it comes again, after the disk did not take it", () => {
+  const play = attached(withReplies);
+  play.delivered(tokenOf(call(play)));
+  expect(answers(play.send(reply(0, "1")))).toEqual(["0 1"]);
+  play.do({ kind: "refused", seq: 2 });
+  expect(answers(play.send(reply(0, "1")))).toEqual(["0 1"]);
+  play.do({ kind: "refused", seq: 3 });
+  expect(answers(play.tick(10_000))).toEqual(['0 {"error":"timeout"}']);
+});
+
 test("handle() answers that no reply came in time, and drops one that comes too late", () => {
   const play = attached(withReplies);
   play.delivered(tokenOf(call(play)));
