@@ -65,7 +65,7 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
   }
 
   get isFailing(): boolean {
-    return this.#turn.trouble !== undefined;
+    return this.#turn.isFailing;
   }
 
   sentBy(sender: RecordSender): void {

@@ -70,6 +70,8 @@ export class Journal implements Spool, Turn {
   #isClosed = false;
   #lastSeq = 0;
   #hasFailed = false;
+  /** A disk that has no room for records may still take all else: only a record shows that it takes them again. */
+  #isRefusing = false;
   /** Bytes that may still be written, as far as is known. */
   #room: number;
   /** Bytes written since it was last looked at what they take up: what is gone does so until its block is written anew. */
@@ -113,6 +115,10 @@ export class Journal implements Spool, Turn {
       () => auditStore(this.#store, bounds),
       (cause) => this.#damaged(cause),
     );
+  }
+
+  get isFailing(): boolean {
+    return this.#isRefusing || this.trouble !== undefined;
   }
 
   flushed(): Promise<void> {
@@ -289,6 +295,7 @@ export class Journal implements Spool, Turn {
     this.trouble = refusal;
     batch.refusal = refusal;
     const refused = batch.appends.splice(0);
+    if (refused.length > 0) this.#isRefusing = true;
     this.blocks.refuse(batch);
     for (const state of refused) {
       const gateway = this.#gatewayOf(state);
@@ -312,6 +319,7 @@ export class Journal implements Spool, Turn {
     if (this.#hasFailed || batch.refusal === undefined) this.trouble = undefined;
     else this.#tryAgain();
     this.#hasFailed = false;
+    if (batch.blocks.length > 0) this.#isRefusing = false;
     this.writes.succeeded();
     this.lastSynced = batch.appends.at(-1)?.seq ?? this.lastSynced;
     this.blocks.succeeded(batch, this.#batch);

@@ -108,7 +108,7 @@ export interface GatewaySpool {
   readonly ledger: Ledger;
   /** No record that read() can show by now is newer. */
   readonly lastSeq: number;
-  /** Whether the last write failed. */
+  /** Whether the last write failed, or no record was written since one was refused. */
   readonly isFailing: boolean;
   /**
    * Writes a packet as received. Order is kept; its messages count as received.

@@ -10,8 +10,8 @@ export interface Turn {
   readonly blocks: Blocks;
   /** The newest record that is on disk. */
   readonly lastSynced: number;
-  /** Why the last write failed. */
-  readonly trouble: Error | undefined;
+  /** See `GatewaySpool.isFailing`. */
+  readonly isFailing: boolean;
   /** @throws {DragomanError} `ERR_SPOOL_FAILED` when the spool is closed. */
   assertOpen(): void;
   nextSeq(): number;

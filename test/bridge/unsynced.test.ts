@@ -176,6 +176,30 @@ test("what a failing disk cannot keep is refused; what comes then goes nowhere b
   expect(journal.ledger()).toEqual(ledgerOf({ received: 4, delivered: 4 }));
 });
 
+test("a disk that takes all but records gets none of them sent time and again", async () => {
+  const opened = openLink();
+  await attached(opened);
+  const { check } = disk;
+  disk.check = (bytes) => {
+    if (bytes > 0) throw new Error("the disk is full");
+  };
+  expect(await Promise.all(publish([1]))).toEqual([{ kind: "close", code: 0x97 }]);
+  await until(() => journal.trouble === undefined);
+  expect(await Promise.all(publish([1]))).toEqual([{ kind: "close", code: 0x97 }]);
+  expect(opened.published).toEqual([0, 1]);
+  disk.check = check;
+  expect(await Promise.all(publish([1]))).toEqual([{ kind: "acknowledge" }]);
+  await until(() => {
+    opened.answer();
+    return journal.ledger().delivered === 2 && !opened.link.isOutrun;
+  });
+  const release = hold();
+  publish([2]);
+  await until(() => opened.published.length === 4);
+  release();
+  expect(opened.published).toEqual([0, 1, 1, 2]);
+});
+
 test("a message that is retried before it is synced goes again", async () => {
   const opened = openLink();
   await attached(opened);
