@@ -76,6 +76,13 @@ export class BlockList {
   /** Soon: what is gone and still here is moved by the garbage collector time and again. */
   #tidy(): void {
     const unused = this.#start + this.#gone;
+    if (unused === this.#blocks.length) {
+      // Taken out one by one: the array keeps a little room, which the next block would have to ask for again.
+      while (this.#blocks.length > 0) this.#blocks.pop();
+      this.#start = 0;
+      this.#gone = 0;
+      return;
+    }
     if (unused > 4 && unused * 2 > this.#blocks.length) this.keep(() => true);
   }
 
