@@ -38,6 +38,8 @@ export class Block {
   isNoted = false;
   /** The transaction in which a record last went; `undefined`: it does not wait to be written anew. */
   thinSince: number | undefined = undefined;
+  thinBefore: Block | undefined = undefined;
+  thinAfter: Block | undefined = undefined;
   /** Whether it is off the disk. */
   isGone = false;
 

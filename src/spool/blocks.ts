@@ -20,6 +20,8 @@ import type { RecordState } from "./record-state.ts";
 import type { Store } from "./store.ts";
 import { ThinBlocks } from "./thin-blocks.ts";
 
+const none: RecordState[] = [];
+
 export interface BlocksParts {
   readonly store: Store;
   readonly writes: PendingWrites;
@@ -252,7 +254,7 @@ export class Blocks {
   #forget(block: Block): void {
     if (block.isGone || !block.isWritten) return;
     block.isGone = true;
-    block.states = [];
+    block.states = none;
     if (this.#lastRead?.block === block) this.#lastRead = undefined;
     const owner = this.#parts.gateways[block.gateway];
     if (block.isOld) owner?.old.lost();

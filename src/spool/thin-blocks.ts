@@ -12,23 +12,36 @@ const usualBytes = 256 * 1024;
  * written anew without them once no more goes: most blocks are gone before it comes to that.
  */
 export class ThinBlocks {
-  readonly #blocks = new Set<Block>();
+  size = 0;
+  /**
+   * Blocks name their neighbours themselves, as long as they are in. A `Set` that so much comes to and goes from is copied time
+   * and again, and its copies that were moved to the old generation keep all later ones alive.
+   */
+  #first: Block | undefined;
+  #last: Block | undefined;
 
   /** A record of it went, in the transaction of this number. */
   add(block: Block, transaction: number): void {
-    this.#blocks.delete(block);
-    this.#blocks.add(block);
+    this.delete(block);
     block.thinSince = transaction;
+    block.thinBefore = this.#last;
+    if (this.#last === undefined) this.#first = block;
+    else this.#last.thinAfter = block;
+    this.#last = block;
+    this.size++;
   }
 
   delete(block: Block): void {
     if (block.thinSince === undefined) return;
-    this.#blocks.delete(block);
+    const { thinAfter, thinBefore } = block;
+    if (thinBefore === undefined) this.#first = thinAfter;
+    else thinBefore.thinAfter = thinAfter;
+    if (thinAfter === undefined) this.#last = thinBefore;
+    else thinAfter.thinBefore = thinBefore;
     block.thinSince = undefined;
-  }
-
-  get size(): number {
-    return this.#blocks.size;
+    block.thinBefore = undefined;
+    block.thinAfter = undefined;
+    this.size--;
   }
 
   /**
@@ -39,7 +52,7 @@ export class ThinBlocks {
     const taken: Block[] = [];
     const maxBytes = Math.max(usualBytes, atLeast);
     let bytes = 0;
-    for (const block of this.#blocks) {
+    for (let block = this.#first; block !== undefined; block = this.#first) {
       if (bytes >= maxBytes || transaction - (block.thinSince ?? 0) < rest[room]) break;
       this.delete(block);
       if (block.goneLength < block.length * leastLoss[room]) continue;

@@ -32,6 +32,7 @@ export class WaitingDevices {
   }
 
   write(): void {
+    if (this.#changed.size === 0) return;
     for (const device of this.#changed) {
       const key = textKey(family.device, this.#gateway, device);
       const counters = this.#devices?.get(device);
