@@ -1,13 +1,17 @@
 import { setFlagsFromString } from "node:v8";
 
 /**
- * Has one thread collect young garbage, for the rest of the process.
+ * Sets V8's collector up for what a bridge leaves behind, for the rest of the process: much, and all of it within milliseconds. V8
+ * looks at these flags at each collection.
  *
- * What lives while the disk syncs is a few megabytes: threads that help to copy it cost more processor time than they save, and
- * where there is but one processor they only wait for each other. V8 looks at this flag at each collection.
+ * - One thread collects what is young. What lives while the disk syncs is a few megabytes: threads that help to copy it cost more
+ *   processor time than they save, and where there is but one processor they only wait for each other.
+ * - Nothing is allocated as old. V8 takes a while in which messages wait, such as an outage, for a sign that they live long, and from then on makes
+ *   them old from the start: then each keeps all that it refers to until the next collection of everything.
  */
-export function collectByOneThread(): void {
+export function expectShortLives(): void {
   setFlagsFromString("--no-parallel-scavenge");
+  setFlagsFromString("--no-allocation-site-pretenuring");
 }
 
 /** How much garbage there may be for what was alive at the last collection, in per cent. V8 by itself allows several times as much. */

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { openBridge } from "../bridge.ts";
 import { openBridgeLog } from "./bridge-log.ts";
 import { followConfig } from "./follow-config.ts";
-import { collectByOneThread, growHeapSlowly } from "./garbage-collector.ts";
+import { expectShortLives, growHeapSlowly } from "./garbage-collector.ts";
 import type { Io } from "./io.ts";
 import { defaultFile, loadedFor } from "./load.ts";
 import { manual } from "./manual.ts";
@@ -41,7 +41,7 @@ export function addRunCommand(program: Command, io: Io): void {
 }
 
 async function run(file: string, io: Io): Promise<number> {
-  collectByOneThread();
+  expectShortLives();
   const loaded = await loadedFor(file, io);
   if (loaded === undefined) return 2;
   const { config } = loaded;

@@ -21,7 +21,8 @@ export class Fifo<Item> {
     this.#items[this.#head] = undefined;
     this.#head += 1;
     if (this.#head === this.#items.length) {
-      this.#items.length = 0;
+      // One by one: an array that is emptied at once has to ask for room again.
+      while (this.#items.length > 0) this.#items.pop();
       this.#head = 0;
     } else if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
       this.#items.splice(0, this.#head);

@@ -68,7 +68,15 @@ export class BlockList {
 
   /** Takes out the others. */
   keep(wanted: (block: Block) => boolean): void {
-    this.#blocks = this.#blocks.filter((block, at) => at >= this.#start && !block.isGone && wanted(block));
+    const blocks = this.#blocks;
+    let kept = 0;
+    for (let at = this.#start; at < blocks.length; at++) {
+      const block = blocks[at] as Block;
+      if (!block.isGone && wanted(block)) blocks[kept++] = block;
+    }
+    // In place, and one by one: an array that is left behind in the old generation keeps what it holds alive, and one that is
+    // emptied at once has to ask for room again.
+    while (blocks.length > kept) blocks.pop();
     this.#start = 0;
     this.#gone = 0;
   }
@@ -76,14 +84,7 @@ export class BlockList {
   /** Soon: what is gone and still here is moved by the garbage collector time and again. */
   #tidy(): void {
     const unused = this.#start + this.#gone;
-    if (unused === this.#blocks.length) {
-      // Taken out one by one: the array keeps a little room, which the next block would have to ask for again.
-      while (this.#blocks.length > 0) this.#blocks.pop();
-      this.#start = 0;
-      this.#gone = 0;
-      return;
-    }
-    if (unused > 4 && unused * 2 > this.#blocks.length) this.keep(() => true);
+    if (unused === this.#blocks.length || (unused > 4 && unused * 2 > this.#blocks.length)) this.keep(() => true);
   }
 
   /** The last block that does not begin behind `seq`; -1 where there is none. */
