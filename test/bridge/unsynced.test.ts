@@ -1,21 +1,12 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { KeptUpstream } from "../../src/bridge/kept-upstream.ts";
-import { Link, type LinkParts } from "../../src/bridge/link.ts";
-import { shareOf } from "../../src/bridge/memory-share.ts";
-import { pairOf } from "../../src/bridge/pairing.ts";
+import type { Link } from "../../src/bridge/link.ts";
 import type { TraceEvent } from "../../src/bridge/trace.ts";
-import { createGateway } from "../../src/gateway/gateway.ts";
-import type { LocalClient, Verdict } from "../../src/local/listener.ts";
-import { dialectNamed } from "../../src/mappings.ts";
-import { createLatency } from "../../src/message/latency.ts";
+import type { Verdict } from "../../src/local/listener.ts";
 import type { DeviceId } from "../../src/message/message.ts";
-import type { Packet } from "../../src/message/packet.ts";
 import { Journal } from "../../src/spool/journal.ts";
-import type { UpstreamConnection, UpstreamHandlers } from "../../src/upstream/connection.ts";
 import { ledgerOf } from "../spool/describe-spool.ts";
 import { type Disk, failingDisk } from "../spool/failing-disk.ts";
-
-const client: LocalClient = { gateway: "gw", name: "gw", connection: 1, protocol: 4 };
+import { client, type LinkSetup, linkOver, until } from "./link-over-disk.ts";
 
 let disk: Disk;
 let journal: Journal;
@@ -29,57 +20,10 @@ afterEach(async () => {
   await journal.close();
 });
 
-/** A link whose cloud takes what it is sent, once `answer` is called; `published` is what it was sent, in order. */
-function openLink({ messages = 100, trace }: { messages?: number; trace?: NonNullable<LinkParts["trace"]> } = {}) {
-  const { local, upstream, engine } = pairOf(dialectNamed("thingsboard"), dialectNamed("google"));
-  const published: string[] = [];
-  const replies: string[] = [];
-  const open: number[] = [];
-  let handlers: UpstreamHandlers | undefined;
-  const answer = () => {
-    for (const token of open.splice(0)) handlers?.acknowledged(token, 0);
-  };
-  const cloud: Partial<UpstreamConnection> = {
-    state: "open",
-    publish: ({ topic, payload }, token) => {
-      const text = Buffer.from(payload).toString();
-      if (topic.endsWith("/events")) published.push(JSON.parse(text)[0].values.q);
-      if (topic.endsWith("/responses")) replies.push(text);
-      open.push(token);
-    },
-    subscribe: (filters, token) => setImmediate(() => handlers?.subscribed(token, Array(filters.length).fill(1))),
-    unsubscribe: () => undefined,
-    close: async () => undefined,
-  };
-  const id = client.gateway;
-  link = new Link({
-    ...{ id, local, upstream, latency: createLatency(), now: Date.now, spool: journal.gateway(id) },
-    engine: createGateway({
-      ...engine,
-      upstream: { ...engine.upstream, limits: {} },
-      inFlight: 1000,
-      settleMs: 0,
-      facts: [],
-    }),
-    share: { ...shareOf(1), messages },
-    trace,
-    dialectOf: () => local,
-    connection: new KeptUpstream((given) => {
-      handlers = given;
-      return cloud as UpstreamConnection;
-    }),
-    deliver: async () => "acknowledged",
-    revoke: () => undefined,
-    verifyDevice: async () => undefined,
-    localAs: () => local,
-    log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
-  });
-  handlers?.opened();
-  link.localConnected(client);
-  const lose = () => handlers?.closed("offline", "", open.splice(0));
-  const regain = () => handlers?.opened();
-  const order = (packet: Omit<Packet, "qos">) => handlers?.received({ ...packet, qos: 1 }, 1);
-  return { answer, link, lose, open, order, published, regain, replies };
+function openLink(setup?: LinkSetup) {
+  const opened = linkOver(journal, setup);
+  link = opened.link;
+  return opened;
 }
 
 /** Publishes numbered telemetry and gives each answer as it comes. */
@@ -91,10 +35,6 @@ function publish(numbers: readonly number[], device = "A"): Promise<Verdict>[] {
         link?.publish(client, { topic: "v1/gateway/telemetry", payload, qos: 1 }, { packetId: q + 1, answer });
       }),
   );
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(setImmediate);
 }
 
 /** Until the cloud has taken the device. */
