@@ -77,7 +77,7 @@ async function openLink(spool: Spool, devices: number) {
     };
     for (let i = 0; i < perTurn; i++) {
       packetId = (packetId % 65_535) + 1;
-      link.publish(client, packets[packetId % packets.length] as Packet, { packetId, answer });
+      link.publish(client, packets[packetId % packets.length] as Packet, { packetId, isBehindRefused: false, answer });
     }
     while (unanswered > 0) await new Promise(setImmediate);
     while (own.ledger.pending > 0) await new Promise(setImmediate);

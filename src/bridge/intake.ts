@@ -108,6 +108,10 @@ export class Intake {
   }
 
   #take(taken: Taken): void {
+    if (taken.exchange.isBehindRefused) {
+      this.#answer(taken, { kind: "close" });
+      return;
+    }
     const { id, log, mapping, now, read } = this.#parts;
     const { packet } = taken;
     const { connection, protocol } = taken.client;
@@ -156,7 +160,8 @@ export class Intake {
       .then((fault) => {
         const proof = fault === undefined ? {} : { fault };
         this.#proof = undefined;
-        this.#keep(taken, this.#admit(taken, { ...arrival, nowMs: now(), proof }));
+        if (taken.exchange.isBehindRefused) this.#answer(taken, { kind: "close" });
+        else this.#keep(taken, this.#admit(taken, { ...arrival, nowMs: now(), proof }));
       });
   }
 

@@ -24,6 +24,10 @@ class Waiting implements Exchange {
     this.next = undefined;
   }
 
+  get isBehindRefused(): boolean {
+    return this.inbox.hasRefused;
+  }
+
   answer(verdict: Verdict): void {
     this.inbox.settle(this, verdict);
   }
@@ -56,6 +60,8 @@ export class Inbox {
   #last: Waiting | undefined;
   /** Nothing that arrives from here on counts. */
   #closed = false;
+  /** A verdict was `close`: see `Exchange.isBehindRefused`. */
+  hasRefused = false;
   /** How much waits for its verdict. */
   waitingBytes = 0;
   /** Packet ids of QoS 2 publishes that came and were not released yet, and whether PUBREC was sent for them. */
@@ -116,7 +122,10 @@ export class Inbox {
   settle(waiting: Waiting, verdict: Verdict): void {
     waiting.verdict = verdict;
     // It comes again on the next connection: what was sent behind it must not be taken before that.
-    if (verdict.kind === "close") this.#closed = true;
+    if (verdict.kind === "close") {
+      this.#closed = true;
+      this.hasRefused = true;
+    }
     if (waiting === this.#first) this.#answer();
   }
 

@@ -54,6 +54,12 @@ export interface StrayPacket {
 export interface Exchange {
   /** 0 at QoS 0. */
   readonly packetId: number;
+  /**
+   * Whether one before it was given `close` since it came. That one comes again on the next connection, and this one behind
+   * it: so whoever had it wait does not take it any more, but answers `close` too. At QoS 0 it is lost, as all that is read
+   * from such a connection. One that merely ended takes nothing back.
+   */
+  readonly isBehindRefused: boolean;
   /** Says what becomes of it: once, within `publish` or later. Gateways get their answers in the order in which they published. */
   answer(verdict: Verdict): void;
 }

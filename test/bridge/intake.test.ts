@@ -11,7 +11,11 @@ test("Intake has the connection closed, and the packet sent again, when it canno
   };
   const intake = new Intake({ underWay, read, now: Date.now } as unknown as IntakeParts);
   const verdict = await new Promise<Verdict>((answer) => {
-    intake.take(client, { topic: "a", payload: new Uint8Array(), qos: 1 }, { packetId: 1, answer });
+    intake.take(
+      client,
+      { topic: "a", payload: new Uint8Array(), qos: 1 },
+      { packetId: 1, isBehindRefused: false, answer },
+    );
   });
   expect(verdict).toEqual({ kind: "close" });
   expect(underWay.packets).toBe(0);

@@ -32,7 +32,11 @@ function publish(numbers: readonly number[], device = "A"): Promise<Verdict>[] {
     (q) =>
       new Promise((answer) => {
         const payload = Buffer.from(JSON.stringify({ [device]: [{ ts: 1_700_000_000_000 + q, values: { q } }] }));
-        link?.publish(client, { topic: "v1/gateway/telemetry", payload, qos: 1 }, { packetId: q + 1, answer });
+        link?.publish(
+          client,
+          { topic: "v1/gateway/telemetry", payload, qos: 1 },
+          { packetId: q + 1, isBehindRefused: false, answer },
+        );
       }),
   );
 }
@@ -234,7 +238,11 @@ test.each([
 function answerCommand(): Promise<Verdict> {
   return new Promise((answer) => {
     const payload = Buffer.from('{"device":"A","id":1,"data":{"ok":true}}');
-    link?.publish(client, { topic: "v1/gateway/rpc", payload, qos: 1 }, { packetId: 9, answer });
+    link?.publish(
+      client,
+      { topic: "v1/gateway/rpc", payload, qos: 1 },
+      { packetId: 9, isBehindRefused: false, answer },
+    );
   });
 }
 
