@@ -2,6 +2,7 @@ import { KeptUpstream } from "../../src/bridge/kept-upstream.ts";
 import { Link } from "../../src/bridge/link.ts";
 import { shareOf } from "../../src/bridge/memory-share.ts";
 import { pairOf } from "../../src/bridge/pairing.ts";
+import { ReadingTurns } from "../../src/bridge/reading-turns.ts";
 import { createGateway } from "../../src/gateway/gateway.ts";
 import type { LocalClient } from "../../src/local/listener.ts";
 import { dialectNamed } from "../../src/mappings.ts";
@@ -53,6 +54,7 @@ async function openLink(spool: Spool, devices: number) {
   const link = new Link({
     ...{ id, local, upstream, spool: own, latency: createLatency(), now: Date.now },
     engine: createGateway({ ...engine, upstream: unlimited, inFlight: 10_000, settleMs: 0, facts: [] }),
+    readingTurns: new ReadingTurns(),
     share: shareOf(1),
     dialectOf: () => local,
     connection: new KeptUpstream((given) => {

@@ -3,6 +3,7 @@ import type { MessageRef } from "../message/fate.ts";
 import type { DeviceId } from "../message/message.ts";
 import type { SpoolRecord } from "../spool/spool.ts";
 import type { MemoryShare } from "./memory-share.ts";
+import type { ReadingTurns } from "./reading-turns.ts";
 import { type ReadRecord, type RecordReaderParts, recordReader } from "./record-reader.ts";
 import { Reruns } from "./reruns.ts";
 
@@ -12,6 +13,8 @@ export interface BacklogParts extends RecordReaderParts {
   readonly dispatch: (event: GatewayEvent) => void;
   /** What they may have there. */
   readonly share: MemoryShare;
+  /** Shared by all gateways. */
+  readonly turns: ReadingTurns;
   /** The connection that the record came on, where it is still of use. */
   readonly connectionOf: (record: SpoolRecord) => number | undefined;
 }
@@ -34,8 +37,9 @@ export class Backlog {
   #unsynced = 0;
   /** Records before the cursor that go to the rules again, before anything else does. */
   #reruns: Reruns | undefined;
-  #reading: NodeJS.Immediate | undefined;
   #isClosed = false;
+
+  readonly #step = () => this.#readStep();
 
   constructor(parts: BacklogParts) {
     this.#parts = parts;
@@ -120,52 +124,54 @@ export class Backlog {
    */
   readOn(): void {
     // Half-full before reading on: a read per freed place would cost more than the records.
-    if (this.#isCaughtUp || this.#isClosed || this.#reading !== undefined || this.#isHalfFull) return;
-    this.#reading = setImmediate(() => {
-      this.#reading = undefined;
-      this.#readStep();
-    });
+    if (this.#isCaughtUp || this.#isClosed || this.#isHalfFull) return;
+    this.#parts.turns.enter(this.#step);
   }
 
   close(): void {
     this.#isClosed = true;
-    clearImmediate(this.#reading);
+    this.#parts.turns.leave(this.#step);
   }
 
-  #readStep(): void {
+  /** Gives how many messages were handed over. */
+  #readStep(): number {
     const { dispatch, engine, share, spool } = this.#parts;
     if (this.#reruns !== undefined && this.#reruns.size > 0) {
-      this.#readAgain();
+      const messages = this.#readAgain();
       this.readOn();
-      return;
+      return messages;
     }
     // No more than there is room for: what is left over would have to be read again.
     const messages = Math.min(readMessages, share.messages - engine.load);
     const bytes = Math.min(readBytes, share.bytes - engine.loadBytes);
     const records = spool.read(this.#cursor, messages, bytes);
+    let handed = 0;
     for (const record of records) {
       if (!this.#hasRoom) break;
       this.#cursor = record.seq;
       this.#queue(record, record);
+      handed += record.count;
     }
     if (records.length > 0) {
       this.readOn();
-      return;
+      return handed;
     }
     // The spool shows a record when it tells that it is synced: then it is read.
-    if (this.#unsynced > 0) return;
+    if (this.#unsynced > 0) return 0;
     // What was held or parked by an earlier run may be newer than all that was read, and comes by `recall`.
     this.#cursor = Math.max(this.#cursor, spool.lastSeq);
     this.#isCaughtUp = true;
     dispatch({ kind: "caughtUp" });
+    return 0;
   }
 
-  #readAgain(): void {
+  #readAgain(): number {
     const { spool } = this.#parts;
     let bytes = 0;
-    for (let records = 0; records < readMessages && bytes < readBytes && this.#hasRoom; records++) {
+    let records = 0;
+    for (; records < readMessages && bytes < readBytes && this.#hasRoom; records++) {
       const rerun = this.#reruns?.take();
-      if (rerun === undefined) return;
+      if (rerun === undefined) break;
       const { seq, indexes } = rerun;
       const [record] = spool.read(seq - 1, 1, 0);
       if (record?.seq !== seq) continue;
@@ -174,6 +180,7 @@ export class Backlog {
       const isOpen = (index: number) => record.isOpen(index) && indexes?.has(index) !== false;
       this.#queue(record, indexes === undefined ? record : { seq, arrivedMs, isOpen });
     }
+    return records;
   }
 
   /** @param arrived The record, with what of it is to be handed over. */

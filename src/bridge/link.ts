@@ -17,6 +17,7 @@ import { Intake, internalError } from "./intake.ts";
 import type { KeptUpstream } from "./kept-upstream.ts";
 import { LinkTrace } from "./link-trace.ts";
 import type { MemoryShare } from "./memory-share.ts";
+import type { ReadingTurns } from "./reading-turns.ts";
 import { reportUnread } from "./report-unread.ts";
 import { type RestOptions, Succession } from "./succession.ts";
 import type { Trace } from "./trace.ts";
@@ -32,6 +33,8 @@ export interface LinkParts {
   readonly spool: GatewaySpool;
   /** What of the backlog may be in memory. */
   readonly share: MemoryShare;
+  /** Shared by all links. */
+  readonly readingTurns: ReadingTurns;
   /** The dialect that wrote a record, for a backlog older than the configuration. */
   readonly dialectOf: (name: string) => BoundDialect | undefined;
   /** The link is its owner from here on. */
@@ -99,13 +102,14 @@ export class Link {
       effectFailed: (effect, error) => this.#effectFailed(effect, error),
       idle: () => this.#backlog.readOn(),
     });
-    const { dialectOf, engine, mapping, share, spool } = parts;
+    const { dialectOf, engine, mapping, readingTurns: turns, share, spool } = parts;
     this.#backlog = new Backlog({
       dialectOf,
       engine,
       mapping,
       share,
       spool,
+      turns,
       dispatch: (event) => this.#dispatch(event),
       connectionOf: (record) => this.#connectionOf(record),
     });

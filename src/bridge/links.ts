@@ -8,11 +8,12 @@ import type { KeptUpstream } from "./kept-upstream.ts";
 import type { Link } from "./link.ts";
 import { type LinkSurroundings, openLink, type ToLocal, upstreamFor } from "./open-link.ts";
 import type { GatewayChange, ReloadPlan } from "./plan-reload.ts";
+import { ReadingTurns } from "./reading-turns.ts";
 
 /** How long what is under way may take to end before other rules take over; it is done again then. */
 const restMs = 5000;
 
-export interface LinksAround extends Omit<LinkSurroundings, "dialects" | keyof ToLocal> {
+export interface LinksAround extends Omit<LinkSurroundings, "dialects" | "readingTurns" | keyof ToLocal> {
   /** `undefined` until it is open. */
   readonly listener: () => LocalListener | undefined;
   /** Where connections upstream begin at their turn. */
@@ -38,6 +39,7 @@ export class Links {
     this.#around = around;
     const { latency, listener, log, now, spool, trace } = around;
     this.#surroundings = {
+      readingTurns: new ReadingTurns(),
       latency,
       log,
       now,

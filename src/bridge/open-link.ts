@@ -17,7 +17,9 @@ import type { UpstreamFacts } from "./upstream-facts.ts";
 /** What a link asks of the listener. */
 export type ToLocal = Pick<LocalListener, "deliver" | "revoke" | "verifyDevice">;
 
-export interface LinkSurroundings extends ToLocal, Pick<LinkParts, "latency" | "log" | "now" | "trace"> {
+export interface LinkSurroundings
+  extends ToLocal,
+    Pick<LinkParts, "latency" | "log" | "now" | "readingTurns" | "trace"> {
   readonly spool: Spool;
   readonly dialects: BoundDialects;
 }
@@ -33,7 +35,7 @@ export function openLink(
     facts: spool.entries(),
     remember: (key, value) => spool.put(key, value),
   });
-  const { deliver, dialects, latency, log, now, revoke, trace, verifyDevice } = around;
+  const { deliver, dialects, latency, log, now, readingTurns, revoke, trace, verifyDevice } = around;
   // Written out: what is spread together has a shape of its own, which takes more memory than it does.
   return new Link({
     connection,
@@ -41,6 +43,7 @@ export function openLink(
     latency,
     log,
     now,
+    readingTurns,
     revoke,
     trace,
     verifyDevice,

@@ -2,6 +2,7 @@ import { KeptUpstream } from "../../src/bridge/kept-upstream.ts";
 import { Link, type LinkParts } from "../../src/bridge/link.ts";
 import { shareOf } from "../../src/bridge/memory-share.ts";
 import { pairOf } from "../../src/bridge/pairing.ts";
+import { ReadingTurns } from "../../src/bridge/reading-turns.ts";
 import { createGateway } from "../../src/gateway/gateway.ts";
 import type { LocalRegistry } from "../../src/gateway/local-attachments.ts";
 import type { LocalClient } from "../../src/local/listener.ts";
@@ -65,6 +66,7 @@ export function linkOver(journal: Journal, setup: LinkSetup = {}) {
         facts: journal.gateway(id).entries(),
         ...(registry === undefined ? {} : { registry }),
       }),
+      readingTurns: new ReadingTurns(),
       share: { ...shareOf(1), messages },
       trace,
       dialectOf: () => local,

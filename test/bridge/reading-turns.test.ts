@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { ReadingTurns } from "../../src/bridge/reading-turns.ts";
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+test("ReadingTurns has gateways read one after the other, and no more than so much in one turn of the event loop", async () => {
+  const turns = new ReadingTurns();
+  const read: string[] = [];
+  const steps = ["a", "b", "c"].map((name) => {
+    const step = () => {
+      read.push(name);
+      if (read.length < 8) turns.enter(step);
+      return 128;
+    };
+    return step;
+  });
+  for (const step of steps) turns.enter(step);
+  for (const step of steps) turns.enter(step);
+  expect(read).toEqual([]);
+  await turn();
+  expect(read).toEqual(["a", "b"]);
+  await turn();
+  expect(read).toEqual(["a", "b", "c", "a"]);
+  await turn();
+  await turn();
+  await turn();
+  expect(read.join("")).toBe("abcabcabca");
+});
+
+test("ReadingTurns goes on past those that have nothing to read, and leaves out who has left", async () => {
+  const turns = new ReadingTurns();
+  const read: string[] = [];
+  const stepOf = (name: string) => () => {
+    read.push(name);
+    return 0;
+  };
+  const [a, b, c] = ["a", "b", "c"].map(stepOf) as [() => number, () => number, () => number];
+  for (const step of [a, b, c]) turns.enter(step);
+  turns.leave(b);
+  await turn();
+  expect(read).toEqual(["a", "c"]);
+});
