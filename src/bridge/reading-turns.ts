@@ -1,11 +1,14 @@
-/** So many messages are read back in one turn of the event loop, all gateways together: a few milliseconds of work. */
+/** So many messages may be read back in any turn of the event loop, all gateways together: a few milliseconds of work. */
 const messagesPerTurn = 256;
+/** No longer than this for more of them, milliseconds. */
+const longestMs = 20;
 
 /** Reads a step on, and says how many messages that were. */
 type ReadStep = () => number;
 
 /**
- * Lets gateways read their backlogs back in turn, a bounded number of messages in each turn of the event loop.
+ * Lets gateways read their backlogs back in turn, in each turn of the event loop so many messages, or for as long as the loop
+ * had other things to do since the last time: else what comes would leave no time for what waits.
  *
  * What is read goes out, and is answered, before more is read: what comes meanwhile is not kept waiting, and of a long
  * backlog of many gateways little is in memory at a time.
@@ -13,6 +16,14 @@ type ReadStep = () => number;
 export class ReadingTurns {
   readonly #waiting = new Set<ReadStep>();
   #reading: NodeJS.Immediate | undefined;
+  readonly #now: () => number;
+  #endedMs: number;
+
+  /** @param now Milliseconds since some moment. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+    this.#endedMs = now();
+  }
 
   /** Has the step done when it is its turn, once however often it is asked for. */
   enter(step: ReadStep): void {
@@ -27,13 +38,16 @@ export class ReadingTurns {
 
   #read(): void {
     this.#reading = undefined;
+    const startedMs = this.#now();
+    const fairMs = Math.min(longestMs, startedMs - this.#endedMs);
     let messages = 0;
     // Who enters again from within its step is behind all that wait.
     for (const step of this.#waiting) {
       this.#waiting.delete(step);
       messages += step();
-      if (messages >= messagesPerTurn) break;
+      if (messages >= messagesPerTurn && this.#now() - startedMs >= fairMs) break;
     }
+    this.#endedMs = this.#now();
     if (this.#waiting.size > 0) this.#reading ??= setImmediate(() => this.#read());
   }
 }

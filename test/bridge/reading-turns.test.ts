@@ -4,7 +4,7 @@ import { ReadingTurns } from "../../src/bridge/reading-turns.ts";
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 test("ReadingTurns has gateways read one after the other, and no more than so much in one turn of the event loop", async () => {
-  const turns = new ReadingTurns();
+  const turns = new ReadingTurns(() => 0);
   const read: string[] = [];
   const steps = ["a", "b", "c"].map((name) => {
     const step = () => {
@@ -39,4 +39,26 @@ test("ReadingTurns goes on past those that have nothing to read, and leaves out 
   turns.leave(b);
   await turn();
   expect(read).toEqual(["a", "c"]);
+});
+
+test("ReadingTurns reads for as long as there were other things to do, up to a bound", async () => {
+  let nowMs = 0;
+  const turns = new ReadingTurns(() => nowMs);
+  let read = 0;
+  const step = () => {
+    nowMs += 2;
+    read += 1;
+    turns.enter(step);
+    return 256;
+  };
+  turns.enter(step);
+  nowMs += 7;
+  await turn();
+  expect(read).toBe(4);
+  nowMs += 1000;
+  await turn();
+  expect(read).toBe(4 + 10);
+  await turn();
+  expect(read).toBe(4 + 10 + 1);
+  turns.leave(step);
 });
