@@ -1,6 +1,6 @@
-/** So many messages may be read back in any turn of the event loop, all gateways together: a few milliseconds of work. */
+/** So many messages may be read back in any turn of the event loop, all gateways together: of small ones a few milliseconds of work. */
 const messagesPerTurn = 256;
-/** No longer than this for more of them, milliseconds. */
+/** After this no other step is begun, milliseconds: of large messages few are much work. */
 const longestMs = 20;
 
 /** Reads a step on, and says how many messages that were. */
@@ -45,7 +45,8 @@ export class ReadingTurns {
     for (const step of this.#waiting) {
       this.#waiting.delete(step);
       messages += step();
-      if (messages >= messagesPerTurn && this.#now() - startedMs >= fairMs) break;
+      const tookMs = this.#now() - startedMs;
+      if (tookMs >= longestMs || (messages >= messagesPerTurn && tookMs >= fairMs)) break;
     }
     this.#endedMs = this.#now();
     if (this.#waiting.size > 0) this.#reading ??= setImmediate(() => this.#read());

@@ -62,3 +62,19 @@ test("ReadingTurns reads for as long as there were other things to do, up to a b
   expect(read).toBe(4 + 10 + 1);
   turns.leave(step);
 });
+
+test("ReadingTurns lets others have a turn of the event loop where few messages take long", async () => {
+  let nowMs = 0;
+  const turns = new ReadingTurns(() => nowMs);
+  const step = () => {
+    nowMs += 8;
+    turns.enter(step);
+    return 4;
+  };
+  turns.enter(step);
+  await turn();
+  expect(nowMs).toBe(24);
+  await turn();
+  expect(nowMs).toBe(48);
+  turns.leave(step);
+});
