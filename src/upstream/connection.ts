@@ -154,6 +154,8 @@ class Connection implements UpstreamConnection, SessionHandlers {
   #isWaiting = false;
   /** Whether a wait was cut short since the connection was last open: once only, or many at an overrun server call each other. */
   #isHastened = false;
+  /** How many connections were taken there when the attempt was begun; none count once it has succeeded. */
+  #takenBefore = Number.POSITIVE_INFINITY;
   #stopRenewal: (() => void) | undefined;
   #closing: Promise<void> | undefined;
   #isSettled: (() => void) | undefined;
@@ -262,6 +264,7 @@ class Connection implements UpstreamConnection, SessionHandlers {
 
   #connect(login: Login): void {
     this.#generation += 1;
+    this.#takenBefore = this.#reachability?.taken(this.#address) ?? 0;
     this.#session = new Session(
       {
         address: this.#address,
@@ -309,6 +312,7 @@ class Connection implements UpstreamConnection, SessionHandlers {
     this.lastProvenMs = this.#now();
     this.#openedAtMs = this.#timers.elapsedMs();
     this.#isHastened = false;
+    this.#takenBefore = Number.POSITIVE_INFINITY;
     this.#renewInTime();
     this.#reachability?.reached(this.#address);
     this.#handlers.opened();
@@ -384,9 +388,12 @@ class Connection implements UpstreamConnection, SessionHandlers {
     this.#stopWaiting?.();
     const attempt = () => {
       this.#stopWaiting?.();
+      this.#stopWaiting = undefined;
       void this.#attempt();
     };
-    const stopTimer = this.#timers.after(delayMs, attempt);
+    const hasMissed = !this.#isHastened && this.#reachability?.hasMissed(this.#address, reason, this.#takenBefore);
+    if (hasMissed === true) this.#isHastened = true;
+    const stopTimer = this.#timers.after(hasMissed === true ? 0 : delayMs, attempt);
     const hasten = () => {
       this.#isHastened = true;
       attempt();

@@ -9,6 +9,8 @@ const unreached: ReadonlySet<string> = new Set(["refused", "unreachable", "dns",
  */
 export class Reachability {
   readonly #waiting = new Map<string, Set<() => void>>();
+  /** How many connections were taken at a place so far. */
+  readonly #taken = new Map<string, number>();
 
   /**
    * Calls `answered` when another connection is taken there, once; what is returned takes that back. Does nothing for a
@@ -26,9 +28,20 @@ export class Reachability {
     };
   }
 
+  /** How many connections were taken there so far. */
+  taken(address: Address): number {
+    return this.#taken.get(placeOf(address)) ?? 0;
+  }
+
+  /** Whether an attempt that failed was begun, when so many were `taken`, before another connection got through. */
+  hasMissed(address: Address, reason: string, taken: number): boolean {
+    return unreached.has(reason) && this.taken(address) > taken;
+  }
+
   /** A connection was taken there. */
   reached(address: Address): void {
     const place = placeOf(address);
+    this.#taken.set(place, this.taken(address) + 1);
     const waiting = this.#waiting.get(place);
     this.#waiting.delete(place);
     for (const answered of waiting ?? []) answered();

@@ -77,3 +77,42 @@ describe("after an outage", () => {
     expect(elsewhere.connection.state).toBe("closed");
   });
 });
+
+test("an attempt that was begun before another connection got through, and fails after that, is made again at once", async () => {
+  const reachability = new Reachability();
+  const server = await openFakeServer();
+  onTestFinished(() => server.close());
+  const late = open(server.url, reachability);
+  // Its packets get lost: it will not be answered.
+  const lost = await server.peer();
+  await lost.nextOf("connect");
+  const first = open(server.url, reachability);
+  await (await server.peer()).accept();
+  await first.next("opened");
+  late.time.advance(30_000);
+  expect(await late.next("closed")).toMatchObject({ reason: "timeout" });
+  expect(late.time.due()).toEqual([0]);
+  late.time.advance(0);
+  await (await server.peer()).nextOf("connect");
+  // Once only.
+  late.time.advance(30_000);
+  expect(await late.next("closed")).toMatchObject({ reason: "timeout" });
+  expect(late.time.due()).toEqual([2500]);
+});
+
+test("who got through before an attempt was begun does not spare it the wait", async () => {
+  const reachability = new Reachability();
+  const server = await openFakeServer();
+  onTestFinished(() => server.close());
+  const broken = open(server.url, reachability);
+  const peer = await server.peer();
+  await peer.accept();
+  await broken.next("opened");
+  reachability.reached({ host: "127.0.0.1", port: Number(new URL(server.url).port), isTls: false });
+  await server.close();
+  await broken.next("closed");
+  expect(broken.time.due()).toEqual([1500]);
+  broken.time.advance(1500);
+  expect(await broken.next("closed")).toMatchObject({ reason: "refused" });
+  expect(broken.time.due()).toEqual([1500]);
+});
