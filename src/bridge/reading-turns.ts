@@ -19,8 +19,8 @@ export class ReadingTurns {
   readonly #now: () => number;
   #endedMs: number;
 
-  /** @param now Milliseconds since some moment. */
-  constructor(now: () => number = () => performance.now()) {
+  /** @param now Milliseconds for which the event loop has been busy. */
+  constructor(now: () => number = () => performance.eventLoopUtilization().active) {
     this.#now = now;
     this.#endedMs = now();
   }

@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { expect, test } from "vitest";
 import { ReadingTurns } from "../../src/bridge/reading-turns.ts";
 
@@ -77,4 +79,26 @@ test("ReadingTurns lets others have a turn of the event loop where few messages 
   await turn();
   expect(nowMs).toBe(48);
   turns.leave(step);
+});
+
+test("ReadingTurns takes no longer because there was nothing to do", async () => {
+  const turns = new ReadingTurns();
+  let read = 0;
+  const step = () => {
+    for (const sinceMs = performance.now(); performance.now() - sinceMs < 8; );
+    read += 1;
+    turns.enter(step);
+    return 256;
+  };
+  // Takes some 40 ms, in which nothing happens here.
+  const child = spawn(process.execPath, ["--eval", ""]);
+  turns.enter(step);
+  await turn();
+  turns.leave(step);
+  await once(child, "exit");
+  read = 0;
+  turns.enter(step);
+  await turn();
+  turns.leave(step);
+  expect(read).toBeLessThan(3);
 });
