@@ -41,14 +41,18 @@ export class ReadingTurns {
     const startedMs = this.#now();
     const fairMs = Math.min(longestMs, startedMs - this.#endedMs);
     let messages = 0;
-    // Who enters again from within its step is behind all that wait.
-    for (const step of this.#waiting) {
-      this.#waiting.delete(step);
-      messages += step();
-      const tookMs = this.#now() - startedMs;
-      if (tookMs >= longestMs || (messages >= messagesPerTurn && tookMs >= fairMs)) break;
+    try {
+      // Who enters again from within its step is behind all that wait.
+      for (const step of this.#waiting) {
+        this.#waiting.delete(step);
+        messages += step();
+        const tookMs = this.#now() - startedMs;
+        if (tookMs >= longestMs || (messages >= messagesPerTurn && tookMs >= fairMs)) break;
+      }
+    } finally {
+      // Damage that one of them found must not keep the others waiting where the process goes on.
+      this.#endedMs = this.#now();
+      if (this.#waiting.size > 0) this.#reading ??= setImmediate(() => this.#read());
     }
-    this.#endedMs = this.#now();
-    if (this.#waiting.size > 0) this.#reading ??= setImmediate(() => this.#read());
   }
 }

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { ReadingTurns } from "../../src/bridge/reading-turns.ts";
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -101,4 +101,21 @@ test("ReadingTurns takes no longer because there was nothing to do", async () =>
   await turn();
   turns.leave(step);
   expect(read).toBeLessThan(3);
+});
+
+test("ReadingTurns has the others read on where a step throws", () => {
+  vi.useFakeTimers({ toFake: ["setImmediate"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const turns = new ReadingTurns(() => 0);
+  let read = 0;
+  turns.enter(() => {
+    throw new Error("damaged");
+  });
+  turns.enter(() => {
+    read += 1;
+    return 0;
+  });
+  expect(() => vi.runOnlyPendingTimers()).toThrow("damaged");
+  vi.runOnlyPendingTimers();
+  expect(read).toBe(1);
 });
