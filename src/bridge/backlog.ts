@@ -33,7 +33,7 @@ export class Backlog {
   /** Every record up to here has been handed to the rules. */
   #cursor = 0;
   #isCaughtUp = false;
-  /** Records to be read back that are on their way to the disk. */
+  /** Records that were not queued and are on their way to the disk. */
   #unsynced = 0;
   /** Records before the cursor that go to the rules again, before anything else does. */
   #reruns: Reruns | undefined;
@@ -84,19 +84,6 @@ export class Backlog {
   again(ref: MessageRef, options: { readonly isShared: boolean }): void {
     // What lies ahead of the cursor is read in its turn.
     if (ref.seq > this.#cursor) return;
-    const { spool } = this.#parts;
-    if (ref.seq > spool.lastSeq) {
-      // It cannot be read back before it is on disk, and what comes now must not overtake it.
-      this.#isCaughtUp = false;
-      this.#unsynced += 1;
-      const flushed = () => {
-        // Whether all that was flushed went well or not: where this record did not get there, it is gone.
-        if (ref.seq <= spool.lastSeq) this.again(ref, options);
-        this.synced();
-      };
-      spool.flushed().then(flushed, flushed);
-      return;
-    }
     this.#reruns ??= new Reruns();
     this.#reruns.add(ref, options);
     this.#isCaughtUp = false;
@@ -144,7 +131,7 @@ export class Backlog {
     // No more than there is room for: what is left over would have to be read again.
     const messages = Math.min(readMessages, share.messages - engine.load);
     const bytes = Math.min(readBytes, share.bytes - engine.loadBytes);
-    const records = spool.read(this.#cursor, messages, bytes);
+    const records = spool.read(this.#cursor, messages, bytes, spool.isFailing ? "synced" : "all");
     let handed = 0;
     for (const record of records) {
       if (!this.#hasRoom) break;
@@ -156,8 +143,8 @@ export class Backlog {
       this.readOn();
       return handed;
     }
-    // The spool shows a record when it tells that it is synced: then it is read.
-    if (this.#unsynced > 0) return 0;
+    // While the disk fails, what is on its way there is read when it has come.
+    if (spool.isFailing && this.#unsynced > 0) return 0;
     // What was held or parked by an earlier run may be newer than all that was read, and comes by `recall`.
     this.#cursor = Math.max(this.#cursor, spool.lastSeq);
     this.#isCaughtUp = true;
@@ -173,7 +160,7 @@ export class Backlog {
       const rerun = this.#reruns?.take();
       if (rerun === undefined) break;
       const { seq, indexes } = rerun;
-      const [record] = spool.read(seq - 1, 1, 0);
+      const [record] = spool.read(seq - 1, 1, 0, "all");
       if (record?.seq !== seq) continue;
       bytes += record.packet.payload.length;
       const { arrivedMs } = record;

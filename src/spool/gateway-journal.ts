@@ -162,11 +162,11 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     return state !== undefined && codeAt(state, index) === code.open;
   }
 
-  read(afterSeq: number, limit: number, maxBytes: number): readonly SpoolRecord[] {
+  read(afterSeq: number, limit: number, maxBytes: number, which: "synced" | "all" = "synced"): readonly SpoolRecord[] {
     const records: SpoolRecord[] = [];
     let messages = 0;
     let bytes = 0;
-    for (const state of this.#openStates(afterSeq)) {
+    for (const state of this.#openStates(afterSeq, which)) {
       messages += state.open;
       bytes += state.payloadLength;
       if (records.length > 0 && (messages > limit || bytes > maxBytes)) break;
@@ -358,13 +358,15 @@ export class GatewayJournal implements GatewaySpool, TurnGateway {
     return stored && new OpenRecord(this, state.seq, { ...stored, count: state.count });
   }
 
-  *#openStates(afterSeq: number): Generator<RecordState> {
+  *#openStates(afterSeq: number, which: "synced" | "all"): Generator<RecordState> {
     const { floor } = this.#turn.blocks;
     for (const block of afterSeq < floor ? this.#openBlocks(afterSeq) : []) {
       for (const state of block.states) if (state.seq > afterSeq && state.open > 0) yield state;
     }
-    for (const block of this.newest.from(afterSeq)) {
-      for (const state of block.states) if (state.seq > afterSeq && state.open > 0) yield state;
+    for (const blocks of which === "all" ? [this.newest, this.unsynced] : [this.newest]) {
+      for (const block of blocks.from(afterSeq)) {
+        for (const state of block.states) if (state.seq > afterSeq && state.open > 0) yield state;
+      }
     }
   }
 

@@ -139,9 +139,10 @@ export interface GatewaySpool {
   recount(seq: number, count: number): void;
   /**
    * Records behind `afterSeq`, in order, that hold messages still to be sent: at most `limit` of those and `maxBytes` payload
-   * bytes together, but for the first record, which may be larger. Empty: there is nothing more.
+   * bytes together, but for the first record, which may be larger. Empty: there is nothing more. `which`: also those that
+   * are on their way to the disk; the default is those that are there.
    */
-  read(afterSeq: number, limit: number, maxBytes: number): readonly SpoolRecord[];
+  read(afterSeq: number, limit: number, maxBytes: number, which?: "synced" | "all"): readonly SpoolRecord[];
   /**
    * When the oldest message that is pending came, Unix milliseconds; those that are parked for their device included, of
    * the first 500 devices.
