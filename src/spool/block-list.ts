@@ -19,13 +19,13 @@ export class BlockList {
 
   /** The block that a record stands in, if it is one of these. */
   of(seq: number): Block | undefined {
-    const block = this.#blocks[this.#indexOf(seq)];
+    const block = this.#at(seq);
     return block === undefined || block.isGone || block.lastSeq < seq ? undefined : block;
   }
 
   /** The block with this number. */
   get(seq: number): Block | undefined {
-    const block = this.#blocks[this.#indexOf(seq)];
+    const block = this.#at(seq);
     return block === undefined || block.isGone || block.seq !== seq ? undefined : block;
   }
 
@@ -87,7 +87,13 @@ export class BlockList {
     if (unused === this.#blocks.length || (unused > 4 && unused * 2 > this.#blocks.length)) this.keep(() => true);
   }
 
-  /** The last block that does not begin behind `seq`; -1 where there is none. */
+  /** The last block that does not begin behind `seq`, of those that have not been taken out. */
+  #at(seq: number): Block | undefined {
+    const at = this.#indexOf(seq);
+    return at < this.#start ? undefined : this.#blocks[at];
+  }
+
+  /** Where that is; before the start, if there is none. */
   #indexOf(seq: number): number {
     const blocks = this.#blocks;
     let low = this.#start;

@@ -33,3 +33,10 @@ test.each<[string, (list: BlockList, block: Block) => void]>([
   list.push(next);
   expect([list.of(4), list.of(3), [...list.from(0)].length]).toEqual([next, undefined, 1]);
 });
+
+test("what shift() took out is not found any more", () => {
+  const list = new BlockList();
+  for (const seq of [1, 2, 3, 4, 5, 6]) list.push(new Block(seq, 0));
+  expect([...list.shift(2)].map(({ seq }) => seq)).toEqual([1, 2]);
+  expect([list.of(2), list.get(2), list.of(3)?.seq, list.get(6)?.seq]).toEqual([undefined, undefined, 3, 6]);
+});
