@@ -33,8 +33,6 @@ export class Backlog {
   /** Every record up to here has been handed to the rules. */
   #cursor = 0;
   #isCaughtUp = false;
-  /** Records that were not queued and are on their way to the disk. */
-  #unsynced = 0;
   /** Records before the cursor that go to the rules again, before anything else does. */
   #reruns: Reruns | undefined;
   #isClosed = false;
@@ -53,17 +51,8 @@ export class Backlog {
   admit(record: SpoolRecord): boolean {
     const queue = this.#isCaughtUp && this.#hasRoom && !this.#isClosed && !this.#parts.spool.isFailing;
     if (queue) this.#cursor = record.seq;
-    else {
-      this.#isCaughtUp = false;
-      this.#unsynced += 1;
-    }
+    else this.#isCaughtUp = false;
     return queue;
-  }
-
-  /** A record that was not to be queued is on disk, or was refused. */
-  synced(): void {
-    this.#unsynced -= 1;
-    this.readOn();
   }
 
   /** Whether messages are about to be left on disk, or lie there: to read one back costs as much as to take it in. */
@@ -107,7 +96,7 @@ export class Backlog {
 
   /**
    * Sees to it that the next step is read, if there is something to read and room for it. To be called whenever the rules
-   * have taken an event, because that is when room comes about.
+   * have taken an event, because that is when room comes about, and when a record is on disk.
    */
   readOn(): void {
     // Half-full before reading on: a read per freed place would cost more than the records.
@@ -144,7 +133,7 @@ export class Backlog {
       return handed;
     }
     // While the disk fails, what is on its way there is read when it has come.
-    if (spool.isFailing && this.#unsynced > 0) return 0;
+    if (spool.isFailing && spool.read(this.#cursor, 1, 0, "all").length > 0) return 0;
     // What was held or parked by an earlier run may be newer than all that was read, and comes by `recall`.
     this.#cursor = Math.max(this.#cursor, spool.lastSeq);
     this.#isCaughtUp = true;

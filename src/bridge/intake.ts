@@ -33,9 +33,9 @@ export interface IntakeParts {
   readonly read: (packet: Packet) => Decoded;
   /** Does what is to be done before the answer is given. */
   readonly perform: (effects: readonly GatewayEffect[]) => void;
-  /** A record is on its way to the disk. Whether its messages were queued. */
-  readonly arrived: (record: SpoolRecord, decoded: Decoded, connection: number) => boolean;
-  /** It is there, or was refused; of records whose messages were not queued. */
+  /** A record is on its way to the disk. */
+  readonly arrived: (record: SpoolRecord, decoded: Decoded, connection: number) => void;
+  /** It is there, or was refused. */
   readonly synced: () => void;
   /** The disk did not take a record that was handed on. */
   readonly refused: (seq: number) => void;
@@ -53,8 +53,6 @@ interface Taken {
   decoded: Decoded;
   /** What the deployment's mapping decided. */
   decided: ReadonlyMap<number, Fate>;
-  /** Whether its messages are to be read back from the disk. */
-  isLeft: boolean;
 }
 
 const unread: Decoded = { kind: "unknownTopic", topic: "" };
@@ -98,7 +96,6 @@ export class Intake {
       said: unread,
       decoded: unread,
       decided: undecided,
-      isLeft: false,
     });
   }
 
@@ -179,7 +176,7 @@ export class Intake {
     }
     const dialect = local.dialect.name;
     const record = spool.append({ packet, arrivedMs: now(), dialect, count, priority, fates }, (error) => {
-      if (taken.isLeft) this.#parts.synced();
+      this.#parts.synced();
       if (error === undefined) {
         this.#answer(taken, verdict);
         return;
@@ -194,7 +191,7 @@ export class Intake {
   #handOn(taken: Taken, record: SpoolRecord, fates: Admission["fates"]): void {
     const { arrived, trace } = this.#parts;
     trace.cameIn("local", taken.packet, taken.said, { record: record.seq, fates });
-    taken.isLeft = !arrived(record, taken.decoded, taken.client.connection);
+    arrived(record, taken.decoded, taken.client.connection);
     trace.followed();
     // It may wait long for the disk, and needs no more of it than the packet.
     taken.said = unread;

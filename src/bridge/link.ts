@@ -277,7 +277,7 @@ export class Link {
       read: (packet) => this.#local.decode("up", packet),
       perform: (effects) => this.#turns.perform(effects),
       arrived: (record, decoded, connection) => this.#arrived(record, decoded, connection),
-      synced: () => this.#backlog.synced(),
+      synced: () => this.#backlog.readOn(),
       refused: (seq) => this.#dispatch({ kind: "refused", seq }),
     });
     return this.#intake;
@@ -311,13 +311,12 @@ export class Link {
     return taken !== undefined && arrivedMs >= taken.sinceMs && seq <= taken.lastSeq ? taken.connection : undefined;
   }
 
-  #arrived(record: SpoolRecord, decoded: Decoded, connection: number): boolean {
+  #arrived(record: SpoolRecord, decoded: Decoded, connection: number): void {
     const queue = this.#backlog.admit(record);
-    if (decoded.kind !== "messages") return queue;
+    if (decoded.kind !== "messages") return;
     const messages = decoded.messages as readonly UpMessage[];
     const bytes = record.packet.payload.length;
     this.#dispatch({ kind: "arrived", record, bytes, connection, messages, queue });
-    return queue;
   }
 
   #received(packet: Packet, inbound: number): void {

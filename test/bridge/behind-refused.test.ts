@@ -83,10 +83,8 @@ function telemetry(from: Connected, numbers: readonly number[], qos: 0 | 1 = 1):
   for (const q of numbers) from.say("v1/gateway/telemetry", { A: [{ ts: q, values: { q } }] }, { q, qos });
 }
 
-test.each([
-  ["", () => undefined],
-  [", also if the gateway has gone", (first: Connected) => first.end()],
-])("what waits for another link is let go when a packet before it is refused%s", async (_, leave) => {
+/** A link that comes to rest: packet 2 is on its way to the disk, and behind it 3 and, at QoS 0, 4 wait for another link. */
+async function restingBehind() {
   const { link, published, answer, replace } = openLink();
   const first = connect();
   telemetry(first, [1]);
@@ -98,6 +96,14 @@ test.each([
   const atRest = link.rest({ withinMs: 0, isLast: false });
   telemetry(first, [3]);
   telemetry(first, [4], 0);
+  return { atRest, first, published, release, replace };
+}
+
+test.each([
+  ["", () => undefined],
+  [", also if the gateway has gone", (first: Connected) => first.end()],
+])("what waits for another link is let go when a packet before it is refused%s", async (_, leave) => {
+  const { atRest, first, published, release, replace } = await restingBehind();
   expect(journal.ledger().received).toBe(2);
   leave(first);
   disk.failures = 1;
@@ -120,17 +126,7 @@ test.each([
   ["has gone", (first: Connected) => first.end()],
   ["is to be closed for what came later", ({ inbox }: Connected) => inbox.reject(0x82)],
 ])("what waits for another link is taken though its gateway %s", async (_, leave) => {
-  const { link, published, answer, replace } = openLink();
-  const first = connect();
-  telemetry(first, [1]);
-  await delivered(1);
-  const release = hold();
-  telemetry(first, [2]);
-  await until(() => published.length === 2);
-  answer();
-  const atRest = link.rest({ withinMs: 0, isLast: false });
-  telemetry(first, [3]);
-  telemetry(first, [4], 0);
+  const { atRest, first, published, release, replace } = await restingBehind();
   leave(first);
   expect(journal.ledger().received).toBe(2);
   release();

@@ -4,6 +4,7 @@ import type { TraceEvent } from "../../src/bridge/trace.ts";
 import type { Verdict } from "../../src/local/listener.ts";
 import type { DeviceId } from "../../src/message/message.ts";
 import { Journal } from "../../src/spool/journal.ts";
+import type { GatewaySpool } from "../../src/spool/spool.ts";
 import { ledgerOf } from "../spool/describe-spool.ts";
 import { type Disk, failingDisk } from "../spool/failing-disk.ts";
 import { client, type LinkSetup, linkOver, until } from "./link-over-disk.ts";
@@ -58,6 +59,16 @@ function hold(): () => void {
     release = resolve;
   });
   return release;
+}
+
+/** Sets a message aside by hand and retries it: that of the how-manieth record behind what is on disk. */
+function setAsideAndRetry({ link }: ReturnType<typeof openLink>, behind: number): GatewaySpool {
+  const gateway = journal.gateway(client.gateway);
+  const ref = { seq: gateway.lastSeq + behind, index: 0 };
+  gateway.settle(ref, { kind: "quarantined", device: "A" as DeviceId, reason: "by hand" });
+  gateway.retry(ref);
+  link.again(ref, { isShared: false });
+  return gateway;
 }
 
 test("a message is on its way while the disk writes it, and the gateway's PUBACK waits for the disk", async () => {
@@ -160,11 +171,7 @@ test("a message that is retried before it is synced goes again", async () => {
   await until(() => opened.published.length === 2);
   // Set aside by hand, so the answer to what was published is of no use any more.
   opened.open.length = 0;
-  const gateway = journal.gateway(client.gateway);
-  const ref = { seq: gateway.lastSeq + 1, index: 0 };
-  gateway.settle(ref, { kind: "quarantined", device: "A" as DeviceId, reason: "by hand" });
-  gateway.retry(ref);
-  opened.link.again(ref, { isShared: false });
+  setAsideAndRetry(opened, 1);
   release();
   await verdict;
   await until(() => {
@@ -182,11 +189,7 @@ test("a message that is retried and then refused with its record is not waited f
   const [first] = publish([1]);
   await until(() => disk.tried > tried);
   const [second] = publish([2]);
-  const gateway = journal.gateway(client.gateway);
-  const ref = { seq: gateway.lastSeq + 2, index: 0 };
-  gateway.settle(ref, { kind: "quarantined", device: "A" as DeviceId, reason: "by hand" });
-  gateway.retry(ref);
-  opened.link.again(ref, { isShared: false });
+  const gateway = setAsideAndRetry(opened, 2);
   const flushed = vi.spyOn(gateway, "flushed").mockImplementation(() => Promise.reject(new Error("asked again")));
   disk.isFull = true;
   release();
@@ -204,11 +207,7 @@ test("a message that is retried before it is synced goes again also where what i
   const [verdict] = publish([1]);
   await until(() => opened.published.length === 2 && disk.tried > tried);
   opened.open.length = 0;
-  const gateway = journal.gateway(client.gateway);
-  const ref = { seq: gateway.lastSeq + 1, index: 0 };
-  gateway.settle(ref, { kind: "quarantined", device: "A" as DeviceId, reason: "by hand" });
-  gateway.retry(ref);
-  opened.link.again(ref, { isShared: false });
+  setAsideAndRetry(opened, 1);
   release();
   await verdict;
   disk.failures = 1;
